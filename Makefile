@@ -1,0 +1,50 @@
+# make demo, make test: each sets up all it needs in .venv and runs the main job, or the tests.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+# What the installed package is compiled from; Python files are used in place.
+SOURCES := $(shell find device engine bindings cmake -type f 2>/dev/null) CMakeLists.txt pyproject.toml
+
+.PHONY: demo test lint bench clean check-tools
+.DELETE_ON_ERROR:
+
+demo: $(VENV)/.built
+	@$(BIN)/convnet demo
+
+test: $(VENV)/.built
+	@$(BIN)/python -m pytest
+
+lint: $(VENV)/.built
+	@$(BIN)/ruff check .
+
+bench: $(VENV)/.built
+	@$(BIN)/pip install --quiet torch==2.13.0
+	@$(BIN)/python benchmarks/conv.py
+	@$(BIN)/python benchmarks/step.py
+
+clean:
+	rm -rf $(VENV) build .pytest_cache .hypothesis .ruff_cache
+
+# One line for each thing that is missing, before anything is tried.
+check-tools:
+	@command -v $(PYTHON) >/dev/null || { echo "missing: $(PYTHON) (Debian, Ubuntu: apt install python3 python3-venv python3-dev)"; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || { echo "missing: Python 3.10 or newer, $(PYTHON) is `$(PYTHON) -V`"; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { echo "missing: Python's venv (Debian, Ubuntu: apt install python3-venv)"; exit 1; }
+	@test -e "`$(PYTHON) -c 'import sysconfig; print(sysconfig.get_path("include"))'`/Python.h" || { echo "missing: Python.h (Debian, Ubuntu: apt install python3-dev)"; exit 1; }
+	@command -v g++ >/dev/null || { echo "missing: g++ (Debian, Ubuntu: apt install g++)"; exit 1; }
+
+$(VENV)/bin/pip: | check-tools
+	@echo "Making the virtual environment $(VENV)"
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --upgrade pip
+
+# The tools that compile are installed beside the rest, so that a later build is an incremental one.
+$(VENV)/.tools: pyproject.toml | $(VENV)/bin/pip
+	@echo "Installing what the build and the tests need"
+	@$(BIN)/pip install --quiet "scikit-build-core>=0.10" "cython>=3.0" "cmake>=3.18" ninja "numpy>=1.26" "scipy-openblas32>=0.3.28"
+	@touch $@
+
+$(VENV)/.built: $(SOURCES) | $(VENV)/.tools check-tools
+	@echo "Building convnet-py"
+	@$(BIN)/pip install --quiet --no-build-isolation --editable ".[demo,test]"
+	@touch $@

@@ -1,0 +1,53 @@
+"""Engines: what computes a net. The driver speaks to each through the protocol below (spec 6.5)."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import numpy as np
+
+#: cost name -> its values summed over the cases of the batch (spec 3.7), and the number of cases.
+CostsAndCases = tuple[dict[str, list[float]], int]
+
+
+class Engine(Protocol):
+    """One net on its devices. At most one batch is in flight; its arrays live until ``finish_batch``.
+
+    An engine is built from ``layers``, the mapping of layer name to layer dictionary in definition
+    order (spec 2.9). The weight arrays in it are read at construction and written by
+    ``sync_with_host``; nothing else of it is changed.
+    """
+
+    def start_batch(self, data: list[np.ndarray], progress: float, test: bool = False) -> None:
+        """Start training on (or, with ``test``, testing) a batch, minibatch by minibatch, and return at once.
+
+        ``data``: float32, C-contiguous matrices of rows x cases, one per data index. ``progress``: spec 3.8.
+        Raises ValueError for matrices that the net cannot take.
+        """
+
+    def finish_batch(self) -> CostsAndCases:
+        """Wait for the batch in flight and return its costs. Errors of the computation surface here."""
+
+    def start_multiview_test(
+        self, data: list[np.ndarray], num_views: int, probs: np.ndarray | None = None, logreg_name: str | None = None
+    ) -> None:
+        """Start a multiview test: the cases of ``data`` are ``num_views`` consecutive blocks of the same images.
+
+        ``probs`` (float32, cases per view x classes, C order) is filled with the averaged class
+        probabilities of the logreg layer ``logreg_name`` (spec 3.7, 6.5).
+        """
+
+    def start_feature_writer(self, data: list[np.ndarray], features: list[np.ndarray], layer_names: list[str]) -> None:
+        """Start a pass that fills ``features[i]`` (float32, cases x outputs) with the output of ``layer_names[i]``."""
+
+    def check_gradients(self, data: list[np.ndarray]) -> tuple[int, int, str]:
+        """Compare gradients with forward differences (spec 3.9): tests failed, tests done, and the printed report."""
+
+    def sync_with_host(self) -> None:
+        """Write weights and increments back into the arrays of the layer dictionaries."""
+
+    def state(self) -> dict[str, np.ndarray]:
+        """What beyond the weights a resumed run needs to go on bit for bit (counters, pending gradients)."""
+
+    def restore(self, state: dict[str, np.ndarray]) -> None:
+        """Take over a ``state()`` of an engine with the same net."""

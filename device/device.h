@@ -1,0 +1,205 @@
+// The abstract device: memory, and one method per operation of spec 3.
+//
+// A batch matrix holds one row per value and one column per case; cases are fastest in memory, so
+// element (row, case) is at row * cases + case. An image row is (channel * size + y) * size + x.
+// Gradients are of minus the cost (spec 3, "Sign"). Pointers are to this device's memory.
+//
+// Operations that take a Scale accumulate: target = scale.targets * target + scale.output * result,
+// and with scale.targets == 0 the old target is not read. The others overwrite.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+
+// Visible outside the device library; all else in it is hidden.
+#define CONVNET_PUBLIC __attribute__((visibility("default")))
+
+namespace convnet {
+
+struct Scale {
+    float targets = 0;
+    float output = 1;
+};
+
+// Geometry of the convolution family (spec 3.1). Weights are (filter_channels * filter_size^2,
+// filters), rows channel-major; local ones (modules * filter_channels * filter_size^2, filters),
+// module outermost. `connections` (host memory, groups x filter_channels) names the channels that
+// each group sees; null where group g sees channels g * filter_channels and on (dense).
+struct ConvShape {
+    int cases = 0;
+    int channels = 0;
+    int img_size_y = 0, img_size_x = 0;
+    int filters = 0;  // of all groups
+    int filter_size = 0;
+    int padding = 0;
+    int stride = 1;
+    int modules_y = 0, modules_x = 0;
+    int groups = 1;
+    int filter_channels = 0;
+    const int* connections = nullptr;
+
+    int pixels() const { return img_size_y * img_size_x; }
+    int modules() const { return modules_y * modules_x; }
+    int filter_pixels() const { return filter_size * filter_size; }
+    int filter_rows() const { return filter_channels * filter_pixels(); }
+    int group_filters() const { return filters / groups; }
+    int over_sample() const { return groups * filter_channels / channels; }
+};
+
+// Geometry of pooling (spec 3.2): output o covers rows start + o * stride .. + size - 1, clipped.
+struct PoolShape {
+    int cases = 0;
+    int channels = 0;
+    int img_size = 0;
+    int size = 0;
+    int start = 0;
+    int stride = 1;
+    int outputs = 0;
+};
+
+enum class Pool { max, max_abs, avg };
+
+// The response norms of spec 3.3. `scale` is already divided by size (cross-map) or size^2.
+struct NormShape {
+    int cases = 0;
+    int channels = 0;
+    int pixels = 0;
+    int size = 0;
+    float scale = 0;
+    float pow = 0;
+    float min_div = 1;
+    bool blocked = false;
+};
+
+enum class NeuronKind {
+    ident, logistic, abs, relu, nrelu, softrelu, square, sqrt, tanh, abstanh, brelu, linear, drelu
+};
+
+struct Neuron {
+    NeuronKind kind = NeuronKind::ident;
+    float a = 0, b = 0;
+};
+
+// What a random draw is keyed by (Philox-4x32-10): the same on every device, however it is
+// threaded or mapped. Element i of a draw is word i % 4 of the block with counter
+// (i / 4, update low, update high, layer).
+struct RandomKey {
+    std::uint64_t seed = 0;
+    std::uint32_t layer = 0;
+    std::uint64_t update = 0;
+};
+
+struct LogregCost {
+    double minus_log_prob = 0;  // sum of -log p[label]
+    double correct = 0;         // cases, ties shared
+    double correct_topk = 0;
+};
+
+class CONVNET_PUBLIC Device {
+public:
+    virtual ~Device() = default;
+
+    virtual std::string name() const = 0;
+
+    // Memory. Contents of a new allocation are undefined.
+    virtual float* allocate(std::size_t count) = 0;
+    virtual void release(float* memory) = 0;
+    virtual void copy_from_host(const float* host, float* target, std::size_t count) = 0;
+    virtual void copy_to_host(const float* source, float* host, std::size_t count) = 0;
+    // Columns [first, first + cases) of a host matrix of rows x total_cases, as a rows x cases matrix.
+    virtual void copy_cases_from_host(const float* host, std::int64_t rows, std::int64_t total_cases,
+                                      std::int64_t first, std::int64_t cases, float* target) = 0;
+    virtual void fill(float* target, std::size_t count, float value) = 0;
+    // Waits for everything asked for so far.
+    virtual void synchronize() = 0;
+
+    // 3.1 Convolution. Gradients arrive as (filters * modules, cases).
+    virtual void conv_forward(const ConvShape&, const float* images, const float* weights, float* targets, Scale) = 0;
+    // Sparse: targets hold one image set per round, (over_sample * channels * pixels, cases).
+    virtual void conv_image_gradient(const ConvShape&, const float* gradients, const float* weights, float* targets,
+                                     Scale) = 0;
+    // partial_sum p > 0 (a divisor of modules): targets hold modules / p partial matrices.
+    virtual void conv_weight_gradient(const ConvShape&, const float* images, const float* gradients, float* targets,
+                                      int partial_sum, Scale) = 0;
+    virtual void local_forward(const ConvShape&, const float* images, const float* weights, float* targets, Scale) = 0;
+    virtual void local_image_gradient(const ConvShape&, const float* gradients, const float* weights, float* targets,
+                                      Scale) = 0;
+    virtual void local_weight_gradient(const ConvShape&, const float* images, const float* gradients, float* targets,
+                                       Scale) = 0;
+    // targets (biases * modules, cases) += biases (biases): one bias for `modules` consecutive rows.
+    virtual void add_bias(const float* biases, float* targets, int count, int modules, int cases) = 0;
+    virtual void bias_gradient(const float* gradients, float* targets, int count, int modules, int cases, Scale) = 0;
+    // Scales each (module, filter) column of (modules * rows, filters) that is longer than norm to it.
+    virtual void normalize_local_weights(float* weights, int modules, int rows, int filters, float norm) = 0;
+
+    // 3.2 Pooling.
+    virtual void pool_forward(Pool, const PoolShape&, const float* images, float* targets) = 0;
+    // max, maxabs and rand: every input equal to the output gets its whole gradient.
+    virtual void pool_max_gradient(const PoolShape&, const float* images, const float* gradients, const float* outputs,
+                                   float* targets, Scale) = 0;
+    virtual void pool_avg_gradient(const PoolShape&, const float* gradients, float* targets, Scale) = 0;
+
+    // 3.3 Normalization. denoms are written forward and read backward.
+    virtual void cross_map_norm(const NormShape&, const float* images, float* denoms, float* targets) = 0;
+    virtual void cross_map_norm_gradient(const NormShape&, const float* gradients, const float* denoms,
+                                         const float* images, const float* outputs, float* targets, Scale) = 0;
+
+    // 3.5 Neurons. nrelu draws its noise from the key. The gradient reads inputs or outputs, whichever
+    // its formula names; the other may be null.
+    virtual void neuron_forward(const Neuron&, const float* inputs, float* targets, std::size_t count, RandomKey) = 0;
+    virtual void neuron_gradient(const Neuron&, const float* gradients, const float* inputs, const float* outputs,
+                                 float* targets, std::size_t count, Scale) = 0;
+
+    // 3.6 Dense products and what stands around them. op(a): rows x inner, op(b): inner x columns,
+    // all row-major and contiguous; a transposed operand is stored inner x rows (columns x inner).
+    virtual void multiply(const float* a, bool transpose_a, const float* b, bool transpose_b, float* targets,
+                          int rows, int columns, int inner, Scale) = 0;
+    virtual void add(const float* inputs, float* targets, std::size_t count, Scale) = 0;
+    virtual void multiply_elementwise(const float* a, const float* b, float* targets, std::size_t count, Scale) = 0;
+    // Softmax over each column of (classes, cases).
+    virtual void softmax(const float* inputs, float* targets, int classes, int cases) = 0;
+    virtual void softmax_gradient(const float* gradients, const float* outputs, float* targets, int classes, int cases,
+                                  Scale) = 0;
+    // targets = max(targets, inputs), elementwise; the gradient goes to every input equal to the output.
+    virtual void elementwise_max(const float* inputs, float* targets, std::size_t count) = 0;
+    virtual void elementwise_max_gradient(const float* gradients, const float* inputs, const float* outputs,
+                                          float* targets, std::size_t count, Scale) = 0;
+    // 1 where u < keep, else 0.
+    virtual void dropout_mask(float* targets, std::size_t count, float keep, RandomKey) = 0;
+    virtual void philox_uniform(float* targets, std::size_t count, RandomKey) = 0;
+
+    // 3.7 Costs. labels: (1, cases). Sums over the cases, in double.
+    virtual LogregCost logreg_cost(const float* labels, const float* probs, int classes, int cases, int topk) = 0;
+    virtual void logreg_gradient(const float* labels, const float* probs, float* targets, int classes, int cases,
+                                 float coeff, Scale) = 0;
+    // Fused with the softmax below: the gradient at the softmax's input.
+    virtual void logreg_softmax_gradient(const float* labels, const float* probs, float* targets, int classes,
+                                         int cases, float coeff, Scale) = 0;
+
+    // 3.8 Updates, in place: increments = momentum * increments + gradient_scale * gradients
+    // - decay * weights; weights += increments. gradient_scale is rate / n, decay is wc * rate.
+    virtual void update_weights(float* weights, float* increments, const float* gradients, std::size_t count,
+                                float momentum, float gradient_scale, float decay) = 0;
+    // superEps > 0: running mean and mean square of the gradient, kept by the caller.
+    virtual void adaptive_update(float* weights, float* increments, const float* gradients, float* mean,
+                                 float* mean_square, std::size_t count, float momentum, float gradient_scale,
+                                 float decay, float super_eps) = 0;
+    // wball: columns of (rows, columns) longer than norm are scaled to it.
+    virtual void bound_column_norms(float* weights, int rows, int columns, float norm) = 0;
+    // wcNormMin, wcNormMax: each column scaled so that the norm of its zero-mean version, divided by
+    // rows, lies between them; columns whose zero-mean version is 0 stay.
+    virtual void bound_zero_mean_norms(float* weights, int rows, int columns, float min, float max) = 0;
+    // Mean absolute value, for the run's printed statistics.
+    virtual double mean_abs(const float* values, std::size_t count) = 0;
+};
+
+// The CPU device with the widest instruction set that this machine has: avx512, avx2 or baseline.
+// CONVNET_ISA in the environment names a narrower one. threads >= 1; results do not depend on it.
+CONVNET_PUBLIC std::unique_ptr<Device> make_cpu_device(int threads);
+
+// The rate at `progress` in [0, 1], noise excluded (spec 3.8). kind: default, linear, exp, dexp or jdexp.
+CONVNET_PUBLIC double schedule_rate(const std::string& kind, double base, double progress, double tgt_factor, int num_steps);
+
+}  // namespace convnet

@@ -1,0 +1,72 @@
+// The net: layers on logical devices, the passes over them, and batches that run in the background.
+#pragma once
+
+#include <cstdint>
+#include <future>
+#include <map>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "engine/cost.h"
+#include "engine/data.h"
+#include "engine/weights.h"
+
+namespace convnet {
+
+struct NetOptions {
+    int minibatch_size = 128;
+    int weight_update_freq = 1;
+    std::uint64_t seed = 0;
+};
+
+struct BatchResult {
+    std::vector<std::pair<std::string, std::vector<double>>> costs;  // summed over the cases, in definition order
+    int cases = 0;
+};
+
+class Net {
+public:
+    // `devices[i]` is where logical device i computes; several may be the same one.
+    Net(const std::vector<LayerConfig>& layers, std::vector<Device*> devices, const NetOptions& options);
+    ~Net();
+
+    // Starts a batch and returns; its data must stay until finish_batch. One batch at a time.
+    void start_batch(const std::vector<HostData>& data, double progress, bool test);
+    // A test pass that copies the outputs of some layers to (cases x outputs) host arrays.
+    void start_feature_writer(const std::vector<HostData>& data, const std::vector<std::pair<std::string, float*>>& features);
+    // Waits for the batch in flight, and throws what it threw.
+    BatchResult finish_batch();
+
+    int outputs_of(const std::string& layer) const;
+
+    // Values and increments of a layer's matrix `index`, or of its biases (index -1), row-major.
+    HostMatrix weights(const std::string& layer, int index, bool increments) const;
+
+    // What beyond the weights a resumed run needs: the minibatch counter, and what Weights::pending names.
+    std::uint64_t minibatches() const { return minibatches_; }
+    std::map<std::string, HostMatrix> pending() const;
+    void restore(std::uint64_t minibatches, const std::map<std::string, HostMatrix>& pending);
+
+private:
+    void check_idle() const;
+    int check_data(const std::vector<HostData>& data) const;
+    void forward(const std::vector<HostData>& data, int first, const Pass& pass);
+    void train_minibatch(const Pass& pass, double progress);
+    BatchResult run_batch(const std::vector<HostData>& data, double progress, bool test);
+    void add_costs(BatchResult& result) const;
+    Layer& find(const std::string& name) const;
+    std::vector<std::pair<std::string, Weights*>> owned_weights() const;
+
+    const NetOptions options_;
+    std::vector<std::unique_ptr<Layer>> layers_;  // in definition order
+    std::map<std::string, Layer*> by_name_;
+    std::vector<DataLayer*> data_layers_;
+    std::vector<CostLayer*> costs_;
+    std::vector<WeightLayer*> weight_layers_;
+    std::uint64_t minibatches_ = 0;
+    std::future<BatchResult> in_flight_;
+};
+
+}  // namespace convnet

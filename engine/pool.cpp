@@ -1,0 +1,45 @@
+// Pooling layers (spec 2.3, 3.2).
+#include <map>
+
+#include "engine/families.h"
+
+namespace convnet {
+namespace {
+
+class PoolLayer final : public Layer {
+public:
+    PoolLayer(const LayerConfig& config, const LayerContext& context) : Layer(config, context) {
+        static const std::map<std::string, Pool> kinds = {{"max", Pool::max}, {"maxabs", Pool::max_abs}, {"avg", Pool::avg}};
+        const auto kind = kinds.find(config.text("pool"));
+        if (kind == kinds.end()) fail("the rebuilt engine has no pooling '" + config.text("pool") + "' yet");
+        kind_ = kind->second;
+        shape_.channels = config.integer("channels");
+        shape_.img_size = config.integer("imgSize");
+        shape_.size = config.integer("sizeX");
+        shape_.start = config.integer("start");
+        shape_.stride = config.integer("stride");
+        shape_.outputs = config.integer("outputsX");
+    }
+
+private:
+    void compute(const Pass& pass) override {
+        shape_.cases = pass.cases;
+        device_.pool_forward(kind_, shape_, input(0).data(), outputs_.data());
+    }
+
+    void input_gradient(int, const Matrix& gradient, Matrix& target, Scale scale, const Pass&) override {
+        if (kind_ == Pool::avg)
+            device_.pool_avg_gradient(shape_, gradient.data(), target.data(), scale);
+        else
+            device_.pool_max_gradient(shape_, input(0).data(), gradient.data(), outputs_.data(), target.data(), scale);
+    }
+
+    Pool kind_;
+    PoolShape shape_;
+};
+
+}  // namespace
+
+std::unique_ptr<Layer> make_pool(const LayerConfig& config, const LayerContext& context) { return std::make_unique<PoolLayer>(config, context); }
+
+}  // namespace convnet

@@ -1,0 +1,211 @@
+"""What device operations do with arguments that do not fit: a ValueError that says what was expected.
+
+The message must read ``argument: expected ...``, and the arrays must be left as they were. One valid call of each
+operation is listed; the tests spoil one argument of it at a time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+from convnet_py import _device as device
+
+CASES = 6
+MESSAGE = r"^[\w\[\]]+: expected .+"
+CONV = {"channels": 4, "img_size": 3, "filter_size": 2, "modules": 2, "groups": 2}
+POOL = {"channels": 2, "img_size": 4, "size_x": 2, "start": 0, "stride": 2, "outputs_x": 2}
+NORM = {"channels": 4, "size": 3, "scale": 0.1, "pow": 0.75}
+KEY = {"seed": 1, "layer": 2, "update": 3}
+STEP = {"momentum": 0.9, "gradient_scale": 0.1, "decay": 0.1}
+
+
+def rows(*counts: int) -> list[tuple[int, int]]:
+    """Shapes of batch matrices."""
+    return [(count, CASES) for count in counts]
+
+
+#: operation -> (shapes of its arrays, keywords)
+CALLS: dict[str, tuple[list[tuple[int, int]], dict[str, Any]]] = {
+    "conv_forward": ([(36, CASES), (8, 6), (24, CASES)], CONV),
+    "conv_image_gradient": ([(24, CASES), (8, 6), (36, CASES)], CONV),
+    "conv_weight_gradient": ([(36, CASES), (24, CASES), (8, 6)], CONV),
+    "local_forward": ([(36, CASES), (32, 6), (24, CASES)], CONV),
+    "local_image_gradient": ([(24, CASES), (32, 6), (36, CASES)], CONV),
+    "local_weight_gradient": ([(36, CASES), (24, CASES), (32, 6)], CONV),
+    "add_bias": ([(3, 1), (12, CASES)], {"modules": 4}),
+    "bias_gradient": ([(12, CASES), (3, 1)], {"modules": 4}),
+    "normalize_local_weights": ([(12, 5)], {"modules": 4, "norm": 1.0}),
+    "pool_forward": (rows(32, 8), {"kind": "max", **POOL}),
+    "pool_max_gradient": (rows(32, 8, 8, 32), POOL),
+    "pool_avg_gradient": (rows(8, 32), POOL),
+    "cross_map_norm": (rows(16, 16, 16), NORM),
+    "cross_map_norm_gradient": (rows(16, 16, 16, 16, 16), NORM),
+    "neuron_forward": (rows(5, 5), {"kind": "relu"}),
+    "neuron_gradient": (rows(5, 5, 5, 5), {"kind": "relu"}),
+    "multiply": ([(4, 5), (5, CASES), (4, CASES)], {}),
+    "add": (rows(5, 5), {}),
+    "multiply_elementwise": (rows(5, 5, 5), {}),
+    "softmax": (rows(5, 5), {}),
+    "softmax_gradient": (rows(5, 5, 5), {}),
+    "elementwise_max_gradient": (rows(5, 5, 5, 5), {}),
+    "dropout_mask": (rows(5), {"keep": 0.5, **KEY}),
+    "philox_uniform": (rows(5), KEY),
+    "logreg_cost": (rows(1, 5), {}),
+    "logreg_gradient": (rows(1, 5, 5), {"coeff": 1.0}),
+    "logreg_softmax_gradient": (rows(1, 5, 5), {"coeff": 1.0}),
+    "update_weights": ([(5, 4)] * 3, STEP),
+    "adaptive_update": ([(5, 4)] * 5, {"super_eps": 0.1, **STEP}),
+    "bound_column_norms": ([(5, 4)], {"norm": 1.0}),
+    "bound_zero_mean_norms": ([(5, 4)], {"min": 0.1, "max": 1.0}),
+}
+
+ARRAYS = [(name, index) for name, (shapes, _) in CALLS.items() for index in range(len(shapes))]
+#: Arrays whose shape is free: nothing else says what it should be. (Extra rows of probabilities are classes.)
+FREE_SHAPES = {
+    ("dropout_mask", 0),
+    ("philox_uniform", 0),
+    ("bound_column_norms", 0),
+    ("bound_zero_mean_norms", 0),
+    ("logreg_cost", 1),
+}
+
+#: Arrays that may have any number of columns: filters or cases that no other array shares.
+FREE_COLUMNS = {("normalize_local_weights", 0), ("add_bias", 1), ("bias_gradient", 0)}
+
+
+def arrays_for(name: str) -> list[np.ndarray]:
+    return [np.ones(shape, dtype=np.float32) for shape in CALLS[name][0]]
+
+
+def refuse(name: str, arrays: list[Any], keywords: dict[str, Any]) -> str:
+    """The message of the ValueError that the call must raise, leaving every array as it was."""
+    before = [np.array(a, copy=True) for a in arrays]
+    with pytest.raises(ValueError, match=MESSAGE) as error:
+        getattr(device, name)(*arrays, **keywords)
+    for array, old in zip(arrays, before, strict=True):
+        np.testing.assert_array_equal(array, old)
+    return str(error.value)
+
+
+@pytest.mark.parametrize("name", CALLS)
+def test_the_listed_calls_are_valid(name: str) -> None:
+    getattr(device, name)(*arrays_for(name), **CALLS[name][1])
+
+
+@pytest.mark.parametrize(("name", "index"), ARRAYS)
+@pytest.mark.parametrize("dtype", [np.float64, np.int32, np.float16])
+def test_dtype(name: str, index: int, dtype: type) -> None:
+    arrays = arrays_for(name)
+    arrays[index] = arrays[index].astype(dtype)
+    assert "float32" in refuse(name, arrays, CALLS[name][1])
+
+
+def _fortran(array: np.ndarray) -> np.ndarray:
+    return np.asfortranarray(array)
+
+
+def _strided(array: np.ndarray) -> np.ndarray:
+    return np.repeat(array, 2, axis=1)[:, ::2]
+
+
+def _reversed(array: np.ndarray) -> np.ndarray:
+    return array[::-1]
+
+
+@pytest.mark.parametrize(("name", "index"), ARRAYS)
+@pytest.mark.parametrize("spoil", [_fortran, _strided, _reversed])
+def test_order(name: str, index: int, spoil: Callable[[np.ndarray], np.ndarray]) -> None:
+    arrays = arrays_for(name)
+    arrays[index] = spoil(arrays[index])
+    if arrays[index].flags.c_contiguous:
+        pytest.skip("a matrix of one row or column is contiguous in either order")
+    assert "C-contiguous" in refuse(name, arrays, CALLS[name][1])
+
+
+def _more_rows(array: np.ndarray) -> np.ndarray:
+    return np.concatenate([array, array[:1]])
+
+
+def _fewer_rows(array: np.ndarray) -> np.ndarray:
+    return array[:-1]
+
+
+@pytest.mark.parametrize(("name", "index"), [a for a in ARRAYS if a not in FREE_SHAPES])
+@pytest.mark.parametrize("spoil", [_more_rows, _fewer_rows])
+def test_shape(name: str, index: int, spoil: Callable[[np.ndarray], np.ndarray]) -> None:
+    arrays = arrays_for(name)
+    arrays[index] = spoil(arrays[index])
+    refuse(name, arrays, CALLS[name][1])
+
+
+@pytest.mark.parametrize(("name", "index"), [a for a in ARRAYS if a not in FREE_SHAPES | FREE_COLUMNS])
+def test_columns(name: str, index: int) -> None:
+    arrays = arrays_for(name)
+    arrays[index] = np.concatenate([arrays[index], arrays[index][:, :1]], axis=1)
+    refuse(name, arrays, CALLS[name][1])
+
+
+@pytest.mark.parametrize(("name", "index"), ARRAYS)
+def test_not_a_matrix(name: str, index: int) -> None:
+    arrays = arrays_for(name)
+    for wrong in (arrays[index].ravel(), arrays[index][None]):
+        arrays[index] = wrong
+        refuse(name, arrays, CALLS[name][1])
+    arrays[index] = [1.0, 2.0]
+    refuse(name, arrays, CALLS[name][1])
+
+
+@pytest.mark.parametrize("name", [n for n in CALLS if not n.endswith(("_cost", "_update", "update_weights"))])
+def test_read_only_targets(name: str) -> None:
+    arrays = arrays_for(name)
+    arrays[-1].flags.writeable = False
+    refuse(name, arrays, CALLS[name][1])
+
+
+@pytest.mark.parametrize(
+    ("name", "changed"),
+    [
+        *[("conv_forward", {key: 0}) for key in ("channels", "img_size", "filter_size", "modules", "stride", "groups")],
+        ("conv_forward", {"padding": -1}),
+        ("conv_forward", {"groups": 3}),
+        ("conv_forward", {"img_size": (3, 3, 3)}),
+        ("conv_forward", {"connections": np.array([[0, 1], [2, 4]], dtype=np.int32)}),
+        ("conv_forward", {"connections": np.array([[0, 1], [2, -1]], dtype=np.int32)}),
+        ("conv_forward", {"connections": np.array([[0, 1], [2, 2]], dtype=np.int32)}),
+        ("conv_forward", {"connections": np.array([0, 1, 2, 3], dtype=np.int32)}),
+        ("conv_weight_gradient", {"partial_sum": 3}),
+        ("conv_weight_gradient", {"partial_sum": -1}),
+        ("add_bias", {"modules": 0}),
+        ("normalize_local_weights", {"modules": 5}),
+        ("pool_forward", {"kind": "median"}),
+        *[("pool_forward", {key: 0}) for key in ("channels", "img_size", "size_x", "stride", "outputs_x")],
+        ("pool_forward", {"start": -2}),
+        ("pool_forward", {"start": 2}),
+        ("cross_map_norm", {"channels": 3}),
+        ("cross_map_norm", {"size": 0}),
+        ("neuron_gradient", {"kind": "step"}),
+        ("logreg_cost", {"topk": 0}),
+        ("logreg_cost", {"topk": 6}),
+    ],
+)
+def test_keywords(name: str, changed: dict[str, Any]) -> None:
+    refuse(name, arrays_for(name), {**CALLS[name][1], **changed})
+
+
+def test_elementwise_max_inputs() -> None:
+    good, targets = np.ones((3, 4), dtype=np.float32), np.zeros((3, 4), dtype=np.float32)
+    for inputs in ([], [good, good[:2]], [good, good.astype(np.float64)], [good, np.asfortranarray(good)]):
+        with pytest.raises(ValueError, match=MESSAGE):
+            device.elementwise_max(inputs, targets)
+
+
+@pytest.mark.parametrize("threads", [0, -1])
+def test_threads(threads: int) -> None:
+    before = device.get_threads()
+    with pytest.raises(ValueError, match=r"threads.* at least 1"):
+        device.set_threads(threads)
+    assert device.get_threads() == before
