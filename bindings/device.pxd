@@ -4,6 +4,7 @@ from libc.stdint cimport int64_t, uint32_t, uint64_t
 from libcpp cimport bool
 from libcpp.memory cimport unique_ptr
 from libcpp.string cimport string
+from libcpp.vector cimport vector
 
 cdef extern from "device/device.h" namespace "convnet" nogil:
     cdef struct Scale:
@@ -24,7 +25,7 @@ cdef extern from "device/device.h" namespace "convnet" nogil:
         avg
 
     cdef cppclass NormShape:
-        int cases, channels, pixels, size
+        int cases, channels, pixels, img_size, size
         float scale, pow, min_div
         bool blocked
 
@@ -52,8 +53,13 @@ cdef extern from "device/device.h" namespace "convnet" nogil:
         uint32_t layer
         uint64_t update
 
-    cdef cppclass LogregCost:
-        double minus_log_prob, correct, correct_topk
+    ctypedef vector[double] CostValues
+
+    cdef cppclass Tree:
+        int nodes, leaves
+        const int* parents
+        const int* top_down
+        const int* leaf_counts
 
     cdef cppclass Device:
         string name()
@@ -67,10 +73,23 @@ cdef extern from "device/device.h" namespace "convnet" nogil:
         void bias_gradient(const float*, float*, int, int, int, Scale) except +
         void normalize_local_weights(float*, int, int, int, float) except +
         void pool_forward(Pool, const PoolShape&, const float*, float*) except +
+        void pool_rand_forward(const PoolShape&, const float*, float*, RandomKey) except +
         void pool_max_gradient(const PoolShape&, const float*, const float*, const float*, float*, Scale) except +
         void pool_avg_gradient(const PoolShape&, const float*, float*, Scale) except +
         void cross_map_norm(const NormShape&, const float*, float*, float*) except +
         void cross_map_norm_gradient(const NormShape&, const float*, const float*, const float*, const float*, float*, Scale) except +
+        void response_norm(const NormShape&, const float*, float*, float*) except +
+        void response_norm_gradient(const NormShape&, const float*, const float*, const float*, const float*, float*, Scale) except +
+        void contrast_norm(const NormShape&, const float*, float*, float*, float*) except +
+        void contrast_norm_gradient(const NormShape&, const float*, const float*, const float*, const float*, float*, bool, Scale) except +
+        void blur(const float*, const float*, int, float*, int, int, int, Scale) except +
+        void bed_of_nails(const float*, float*, int, int, int, int, int, Scale) except +
+        void bed_of_nails_gradient(const float*, float*, int, int, int, int, int, Scale) except +
+        void reflect_horizontal(const float*, float*, int, int, int, Scale) except +
+        void resize_bilinear(const float*, float*, int, int, int, float, int) except +
+        void crop(const float*, float*, int, int, int, int, int, int) except +
+        void rgb_to_yuv(const float*, float*, int, int) except +
+        void rgb_to_lab(const float*, float*, int, int, bool) except +
         void neuron_forward(const Neuron&, const float*, float*, size_t, RandomKey) except +
         void neuron_gradient(const Neuron&, const float*, const float*, const float*, float*, size_t, Scale) except +
         void multiply(const float*, bool, const float*, bool, float*, int, int, int, Scale) except +
@@ -82,13 +101,36 @@ cdef extern from "device/device.h" namespace "convnet" nogil:
         void elementwise_max_gradient(const float*, const float*, const float*, float*, size_t, Scale) except +
         void dropout_mask(float*, size_t, float, RandomKey) except +
         void philox_uniform(float*, size_t, RandomKey) except +
-        LogregCost logreg_cost(const float*, const float*, int, int, int) except +
+        void round_to_half(const float*, float*, size_t) except +
+        CostValues logreg_cost(const float*, const float*, int, int, int) except +
         void logreg_gradient(const float*, const float*, float*, int, int, float, Scale) except +
         void logreg_softmax_gradient(const float*, const float*, float*, int, int, float, Scale) except +
+        CostValues crossent_cost(const float*, const float*, int, int) except +
+        void crossent_gradient(const float*, const float*, float*, size_t, float, Scale) except +
+        void crossent_softmax_gradient(const float*, const float*, float*, int, int, float, Scale) except +
+        CostValues crossent2_cost(const float*, const float*, size_t) except +
+        void crossent2_gradient(const float*, const float*, float*, size_t, float, Scale) except +
+        void crossent2_logistic_gradient(const float*, const float*, float*, size_t, float, Scale) except +
+        CostValues rflickr_cost(const float*, const float*, size_t) except +
+        void rflickr_gradient(const float*, const float*, float*, size_t, float, Scale) except +
+        CostValues sum2_cost(const float*, size_t) except +
+        void sum2_gradient(const float*, float*, size_t, float, Scale) except +
+        CostValues gsum2_cost(const float*, const float*, int, int) except +
+        void gsum2_gradient(const float*, const float*, float*, int, int, float, Scale) except +
+        void gsum2_gate_gradient(const float*, float*, int, int, float, Scale) except +
+        void msm_probs(const float*, float*, int, int, int) except +
+        CostValues msm_cost(const float*, const float*, int, int, int) except +
+        void msm_gradient(const float*, const float*, float*, int, int, int, float, Scale) except +
+        void tica_forward(const NormShape&, const float*, float*) except +
+        CostValues tica_cost(const NormShape&, const float*) except +
+        void tica_gradient(const NormShape&, const float*, const float*, float*, float, Scale) except +
         void update_weights(float*, float*, const float*, size_t, float, float, float) except +
         void adaptive_update(float*, float*, const float*, float*, float*, size_t, float, float, float, float) except +
         void bound_column_norms(float*, int, int, float) except +
         void bound_zero_mean_norms(float*, int, int, float, float) except +
+        void treefc_class_weights(const Tree&, const float*, float*, int) except +
+        void treefc_node_gradients(const Tree&, const float*, float*, int, Scale) except +
+        void treefc_update(const Tree&, float*, float*, const float*, int, float, float, float, float) except +
 
     unique_ptr[Device] make_cpu_device(int threads) except +
     double rate_at_progress "convnet::schedule_rate"(const string& kind, double base, double progress, double tgt_factor, int num_steps) except +

@@ -16,7 +16,7 @@ from convnet_py.show import write_cost, write_filters
 
 EPOCHS = 30
 BATCHES_PER_EPOCH = 5
-TEST_EVERY_EPOCHS = 5
+TEST_EVERY_EPOCHS = 2
 
 
 def layer_defs() -> Path:

@@ -150,8 +150,12 @@ def draw_cost(curves: dict[str, np.ndarray], label: str, path: Path) -> None:
     axes.plot(test[:, 0], test[:, 1], color="#c0392b", linewidth=2, marker=marker, markersize=4, label="test")
     axes.set_xlabel("epoch")
     axes.set_ylabel(label)
-    axes.set_ylim(bottom=0)
     axes.set_xlim(left=0)
+    values = np.concatenate([training[:, 1], test[:, 1]])
+    if values.min() > 0 and values.max() > 30 * values.min():
+        axes.set_yscale("log")
+    else:
+        axes.set_ylim(bottom=min(0, values.min()))
     axes.grid(alpha=0.3)
     axes.spines[["top", "right"]].set_visible(False)
     axes.legend(frameon=False)

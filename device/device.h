@@ -12,6 +12,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <vector>
 
 // Visible outside the device library; all else in it is hidden.
 #define CONVNET_PUBLIC __attribute__((visibility("default")))
@@ -61,11 +62,13 @@ struct PoolShape {
 
 enum class Pool { max, max_abs, avg };
 
-// The response norms of spec 3.3. `scale` is already divided by size (cross-map) or size^2.
+// The response norms of spec 3.3. `scale` is already divided by size (cross-map) or size^2. The norms
+// within a map take square ones: pixels = img_size^2.
 struct NormShape {
     int cases = 0;
     int channels = 0;
     int pixels = 0;
+    int img_size = 0;
     int size = 0;
     float scale = 0;
     float pow = 0;
@@ -91,10 +94,16 @@ struct RandomKey {
     std::uint64_t update = 0;
 };
 
-struct LogregCost {
-    double minus_log_prob = 0;  // sum of -log p[label]
-    double correct = 0;         // cases, ties shared
-    double correct_topk = 0;
+// The values that a cost reports, summed over the cases in double (spec 3.7).
+using CostValues = std::vector<double>;
+
+// The class tree of treefc (spec 3.8), in host memory. Nodes are 0 .. nodes - 1, leaves first.
+struct Tree {
+    int nodes = 0;
+    int leaves = 0;
+    const int* parents = nullptr;      // of each node; -1 for the root
+    const int* top_down = nullptr;     // all nodes, every one after its parent
+    const int* leaf_counts = nullptr;  // leaves under each node
 };
 
 class CONVNET_PUBLIC Device {
@@ -136,6 +145,9 @@ public:
 
     // 3.2 Pooling.
     virtual void pool_forward(Pool, const PoolShape&, const float* images, float* targets) = 0;
+    // One element of each window, drawn in proportion to max(0, x), or uniformly where all of these are 0: the
+    // first at which the running sum exceeds u times the total, u being the output element's uniform draw.
+    virtual void pool_rand_forward(const PoolShape&, const float* images, float* targets, RandomKey) = 0;
     // max, maxabs and rand: every input equal to the output gets its whole gradient.
     virtual void pool_max_gradient(const PoolShape&, const float* images, const float* gradients, const float* outputs,
                                    float* targets, Scale) = 0;
@@ -145,6 +157,33 @@ public:
     virtual void cross_map_norm(const NormShape&, const float* images, float* denoms, float* targets) = 0;
     virtual void cross_map_norm_gradient(const NormShape&, const float* gradients, const float* denoms,
                                          const float* images, const float* outputs, float* targets, Scale) = 0;
+
+    virtual void response_norm(const NormShape&, const float* images, float* denoms, float* targets) = 0;
+    virtual void response_norm_gradient(const NormShape&, const float* gradients, const float* denoms,
+                                        const float* images, const float* outputs, float* targets, Scale) = 0;
+    virtual void contrast_norm(const NormShape&, const float* images, float* mean_diffs, float* denoms,
+                               float* targets) = 0;
+    // exact: with the means' own dependence on the images, which the historic gradient leaves out.
+    virtual void contrast_norm_gradient(const NormShape&, const float* gradients, const float* denoms,
+                                        const float* mean_diffs, const float* outputs, float* targets, bool exact,
+                                        Scale) = 0;
+
+    // 3.4 Images: `maps` maps of size x size pixels.
+    // filter (host memory, 2 radius + 1 values): along both axes; targets may be the images.
+    virtual void blur(const float* images, const float* filter, int radius, float* targets, int maps, int size,
+                      int cases, Scale) = 0;
+    virtual void bed_of_nails(const float* images, float* targets, int maps, int size, int start, int stride, int cases,
+                              Scale) = 0;
+    virtual void bed_of_nails_gradient(const float* gradients, float* targets, int maps, int size, int start,
+                                       int stride, int cases, Scale) = 0;
+    virtual void reflect_horizontal(const float* images, float* targets, int maps, int size, int cases, Scale) = 0;
+    virtual void resize_bilinear(const float* images, float* targets, int maps, int size, int target_size, float scale,
+                                 int cases) = 0;
+    virtual void crop(const float* images, float* targets, int maps, int size, int target_size, int start_y,
+                      int start_x, int cases) = 0;
+    // Three maps of `pixels` pixels.
+    virtual void rgb_to_yuv(const float* images, float* targets, int pixels, int cases) = 0;
+    virtual void rgb_to_lab(const float* images, float* targets, int pixels, int cases, bool center) = 0;
 
     // 3.5 Neurons. nrelu draws its noise from the key. The gradient reads inputs or outputs, whichever
     // its formula names; the other may be null.
@@ -169,14 +208,53 @@ public:
     // 1 where u < keep, else 0.
     virtual void dropout_mask(float* targets, std::size_t count, float keep, RandomKey) = 0;
     virtual void philox_uniform(float* targets, std::size_t count, RandomKey) = 0;
+    // Rounded to IEEE half and back, as a half-precision transfer leaves them (spec 3.11).
+    virtual void round_to_half(const float* inputs, float* targets, std::size_t count) = 0;
 
-    // 3.7 Costs. labels: (1, cases). Sums over the cases, in double.
-    virtual LogregCost logreg_cost(const float* labels, const float* probs, int classes, int cases, int topk) = 0;
+    // 3.7 Costs. Labels of a class: (1, cases). Gradients are of minus coeff times the cost.
+    // sum -log p[label], cases - correct, cases - correct among the topk largest (ties shared).
+    virtual CostValues logreg_cost(const float* labels, const float* probs, int classes, int cases, int topk) = 0;
     virtual void logreg_gradient(const float* labels, const float* probs, float* targets, int classes, int cases,
                                  float coeff, Scale) = 0;
     // Fused with the softmax below: the gradient at the softmax's input.
     virtual void logreg_softmax_gradient(const float* labels, const float* probs, float* targets, int classes,
                                          int cases, float coeff, Scale) = 0;
+    // labels: (classes, cases). sum -t log p, cases - correct.
+    virtual CostValues crossent_cost(const float* labels, const float* probs, int classes, int cases) = 0;
+    virtual void crossent_gradient(const float* labels, const float* probs, float* targets, std::size_t count,
+                                   float coeff, Scale) = 0;
+    virtual void crossent_softmax_gradient(const float* labels, const float* probs, float* targets, int classes,
+                                           int cases, float coeff, Scale) = 0;
+    // sum -(t log y + (1 - t) log(1 - y)).
+    virtual CostValues crossent2_cost(const float* labels, const float* outputs, std::size_t count) = 0;
+    virtual void crossent2_gradient(const float* labels, const float* outputs, float* targets, std::size_t count,
+                                    float coeff, Scale) = 0;
+    // Fused with the logistic neuron below: the gradient at the neuron's input.
+    virtual void crossent2_logistic_gradient(const float* labels, const float* outputs, float* targets,
+                                             std::size_t count, float coeff, Scale) = 0;
+    // sum log(1 + (y - t)^2).
+    virtual CostValues rflickr_cost(const float* labels, const float* outputs, std::size_t count) = 0;
+    virtual void rflickr_gradient(const float* labels, const float* outputs, float* targets, std::size_t count,
+                                  float coeff, Scale) = 0;
+    // sum x^2.
+    virtual CostValues sum2_cost(const float* inputs, std::size_t count) = 0;
+    virtual void sum2_gradient(const float* inputs, float* targets, std::size_t count, float coeff, Scale) = 0;
+    // sum z x^2, a gate z for each case.
+    virtual CostValues gsum2_cost(const float* gates, const float* inputs, int rows, int cases) = 0;
+    virtual void gsum2_gradient(const float* gates, const float* inputs, float* targets, int rows, int cases,
+                                float coeff, Scale) = 0;
+    virtual void gsum2_gate_gradient(const float* inputs, float* targets, int rows, int cases, float coeff, Scale) = 0;
+    // Distribution over the subsets of set_size classes. probs: of each class to be in the set.
+    virtual void msm_probs(const float* energies, float* probs, int classes, int cases, int set_size) = 0;
+    // sum -log P(label in set), cases - correct by energy, cases - correct among the set_size largest.
+    virtual CostValues msm_cost(const float* labels, const float* energies, int classes, int cases, int set_size) = 0;
+    virtual void msm_gradient(const float* labels, const float* energies, float* targets, int classes, int cases,
+                              int set_size, float coeff, Scale) = 0;
+    // shape.size is the window. targets = 1 / (0.001 + sqrt(sum of x^2 over the window)); the cost is their sum.
+    virtual void tica_forward(const NormShape&, const float* images, float* targets) = 0;
+    virtual CostValues tica_cost(const NormShape&, const float* images) = 0;
+    virtual void tica_gradient(const NormShape&, const float* images, const float* ticas, float* targets, float coeff,
+                               Scale) = 0;
 
     // 3.8 Updates, in place: increments = momentum * increments + gradient_scale * gradients
     // - decay * weights; weights += increments. gradient_scale is rate / n, decay is wc * rate.
@@ -191,6 +269,14 @@ public:
     // wcNormMin, wcNormMax: each column scaled so that the norm of its zero-mean version, divided by
     // rows, lies between them; columns whose zero-mean version is 0 stay.
     virtual void bound_zero_mean_norms(float* weights, int rows, int columns, float min, float max) = 0;
+    // treefc: class weights (rows, leaves) from node weights (rows, nodes), sums along the paths from the root.
+    virtual void treefc_class_weights(const Tree&, const float* weights, float* targets, int rows) = 0;
+    // Node gradients (rows, nodes) from class gradients (rows, leaves), sums over the leaves under each node.
+    virtual void treefc_node_gradients(const Tree&, const float* gradients, float* targets, int rows, Scale) = 0;
+    // increments = momentum * increments + rate / leaves * (gradient_scale * gradients - decay / leaves * weights),
+    // leaves being those under the column's node; weights += increments.
+    virtual void treefc_update(const Tree&, float* weights, float* increments, const float* gradients, int rows,
+                               float momentum, float rate, float decay, float gradient_scale) = 0;
     // Mean absolute value, for the run's printed statistics.
     virtual double mean_abs(const float* values, std::size_t count) = 0;
 };

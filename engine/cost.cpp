@@ -31,8 +31,7 @@ public:
 
 private:
     void compute(const Pass& pass) override {
-        const LogregCost cost = device_.logreg_cost(input(0).data(), input(1).data(), input(1).rows(), pass.cases, topk_);
-        values_ = {cost.minus_log_prob, pass.cases - cost.correct, pass.cases - cost.correct_topk};
+        values_ = device_.logreg_cost(input(0).data(), input(1).data(), input(1).rows(), pass.cases, topk_);
     }
 
     const int topk_;

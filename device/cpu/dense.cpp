@@ -14,6 +14,20 @@
 namespace convnet::cpu::CONVNET_ISA {
 namespace {
 
+// The nearest IEEE half, ties to even: 10 bits of mantissa, or steps of 2^-24 below 2^-14.
+float half_rounded(float x) {
+    const float size = std::fabs(x);
+    if (!(size < 65520)) return x != x ? x : std::copysign(std::numeric_limits<float>::infinity(), x);
+    if (size < 0x1p-14f) {
+        // Adding a number whose lowest bit is worth 2^-24 rounds to that bit.
+        const float shift = 0.75f;
+        return std::copysign((size + shift) - shift, x);
+    }
+    // The lowest 13 bits go; what is added carries into the others where they round up.
+    const std::uint32_t bits = __builtin_bit_cast(std::uint32_t, x);
+    return __builtin_bit_cast(float, (bits + 0xfffu + (bits >> 13 & 1u)) & ~0x1fffu);
+}
+
 // Pieces of a product that single-threaded BLAS computes. Their bounds do not depend on the number of
 // threads, so neither do the bits of the result.
 constexpr int block_rows = 256, block_columns = 512;
@@ -104,6 +118,10 @@ void CpuDevice::elementwise_max(const float* inputs, float* targets, std::size_t
 void CpuDevice::elementwise_max_gradient(const float* gradients, const float* inputs, const float* outputs, float* targets,
                                          std::size_t count, Scale scale) {
     map(pool_, count, targets, scale, [=](std::int64_t i) { return inputs[i] == outputs[i] ? gradients[i] : 0.0f; });
+}
+
+void CpuDevice::round_to_half(const float* inputs, float* targets, std::size_t count) {
+    map(pool_, count, targets, [=](std::int64_t i) { return half_rounded(inputs[i]); });
 }
 
 }  // namespace convnet::cpu::CONVNET_ISA

@@ -7,6 +7,7 @@
 #include "device/cpu/isa.h"
 #include "device/cpu/cpu_device.h"
 #include "device/cpu/vmath.h"
+#include "device/cpu/window.h"
 
 namespace convnet::cpu::CONVNET_ISA {
 namespace {
@@ -84,6 +85,85 @@ void CpuDevice::cross_map_norm_gradient(const NormShape& s, const float* gradien
                     for (int n = 0; n < s.cases; n++) target[n] = scale.targets * target[n] + scale.output * sum[n];
             }
         }
+    });
+}
+
+namespace {
+
+float inverse_power(float denom, float power) { return static_cast<float>(pow_of(denom, -power)); }
+
+// Calls body(sums, offset of the map in floats) for every map, one thread a map.
+template <class Body>
+void for_each_map(ThreadPool& pool, const NormShape& s, Body body) {
+    const std::int64_t map_floats = static_cast<std::int64_t>(s.pixels) * s.cases;
+    pool.parallel_for(s.channels, 1, [&](std::int64_t begin, std::int64_t end) {
+        WindowSums sums(s.img_size, s.cases);
+        for (std::int64_t map = begin; map < end; map++) body(sums, map * map_floats);
+    });
+}
+
+}  // namespace
+
+void CpuDevice::response_norm(const NormShape& s, const float* images, float* denoms, float* targets) {
+    const std::int64_t count = static_cast<std::int64_t>(s.pixels) * s.cases;
+    for_each_map(pool_, s, [&](WindowSums& sums, std::int64_t map) {
+        const float* x = images + map;
+        float *d = denoms + map, *y = targets + map;
+        for (std::int64_t i = 0; i < count; i++) d[i] = x[i] * x[i];
+        sums.add_up(d, d, Window::forward(s.size));
+        for (std::int64_t i = 0; i < count; i++) {
+            d[i] = 1 + s.scale * d[i];
+            y[i] = x[i] * inverse_power(d[i], s.pow);
+        }
+    });
+}
+
+void CpuDevice::response_norm_gradient(const NormShape& s, const float* gradients, const float* denoms, const float* images,
+                                       const float* outputs, float* targets, Scale scale) {
+    // The same formula as the historic contrast norm's, with the images in place of the mean differences.
+    contrast_norm_gradient(s, gradients, denoms, images, outputs, targets, false, scale);
+}
+
+void CpuDevice::contrast_norm(const NormShape& s, const float* images, float* mean_diffs, float* denoms, float* targets) {
+    const std::int64_t count = static_cast<std::int64_t>(s.pixels) * s.cases;
+    const Window window = Window::forward(s.size);
+    for_each_map(pool_, s, [&](WindowSums& sums, std::int64_t map) {
+        const float* x = images + map;
+        float *m = mean_diffs + map, *d = denoms + map, *y = targets + map;
+        sums.add_up(x, m, window);
+        for (int pixel = 0; pixel < s.pixels; pixel++) {
+            const float area = window.area(pixel / s.img_size, pixel % s.img_size, s.img_size);
+            for (std::int64_t i = static_cast<std::int64_t>(pixel) * s.cases; i < (pixel + std::int64_t{1}) * s.cases; i++) m[i] = x[i] - m[i] / area;
+        }
+        for (std::int64_t i = 0; i < count; i++) d[i] = m[i] * m[i];
+        sums.add_up(d, d, window);
+        for (std::int64_t i = 0; i < count; i++) {
+            d[i] = 1 + s.scale * d[i];
+            y[i] = x[i] * inverse_power(d[i], s.pow);
+        }
+    });
+}
+
+void CpuDevice::contrast_norm_gradient(const NormShape& s, const float* gradients, const float* denoms, const float* mean_diffs,
+                                       const float* outputs, float* targets, bool exact, Scale scale) {
+    const std::int64_t count = static_cast<std::int64_t>(s.pixels) * s.cases;
+    const Window forward = Window::forward(s.size), mirrored = Window::mirrored(s.size);
+    for_each_map(pool_, s, [&](WindowSums& sums, std::int64_t map) {
+        const float *g = gradients + map, *d = denoms + map, *m = mean_diffs + map, *y = outputs + map;
+        std::vector<float> through(count);  // the gradient that comes through the mean differences
+        for (std::int64_t i = 0; i < count; i++) through[i] = g[i] * y[i] / d[i];
+        sums.add_up(through.data(), through.data(), mirrored);
+        for (std::int64_t i = 0; i < count; i++) through[i] *= -2 * s.scale * s.pow * m[i];
+        std::vector<float> through_means(exact ? count : 0);
+        if (exact) {
+            for (std::int64_t i = 0; i < count; i++) {
+                const int pixel = static_cast<int>(i / s.cases);
+                through_means[i] = through[i] / forward.area(pixel / s.img_size, pixel % s.img_size, s.img_size);
+            }
+            sums.add_up(through_means.data(), through_means.data(), mirrored);
+        }
+        for (std::int64_t i = 0; i < count; i++)
+            put(targets[map + i], g[i] * inverse_power(d[i], s.pow) + through[i] - (exact ? through_means[i] : 0), scale);
     });
 }
 

@@ -3,6 +3,8 @@
 #include <cmath>
 #include <cstdint>
 
+#include "device/philox.h"
+
 #include "device/cpu/isa.h"
 #include "device/cpu/cpu_device.h"
 
@@ -90,6 +92,25 @@ void begin_scaled(float* target, int cases, Scale scale) {
         for (int n = 0; n < cases; n++) target[n] *= scale.targets;
 }
 
+// The element at which the running sum of max(0, x) exceeds u times the total; every weight is 1 where all
+// of these are 0.
+float draw(const float* image, const PoolShape& s, Range ys, Range xs, float u) {
+    const auto pixel = [&](int y, int x) { return image[static_cast<std::int64_t>(y * s.img_size + x) * s.cases]; };
+    double total = 0;
+    for (int y = ys.first; y < ys.last; y++)
+        for (int x = xs.first; x < xs.last; x++) total += pixel(y, x) > 0 ? pixel(y, x) : 0;
+    const bool even = !(total > 0);
+    if (even) total = ys.length() * xs.length();
+    double running = 0;
+    for (int y = ys.first; y < ys.last; y++)
+        for (int x = xs.first; x < xs.last; x++) {
+            running += even ? 1 : pixel(y, x) > 0 ? pixel(y, x) : 0;
+            if (running > u * total) return pixel(y, x);
+        }
+    // Only NaN or infinite values come here.
+    return std::numeric_limits<float>::quiet_NaN();
+}
+
 }  // namespace
 
 void CpuDevice::pool_forward(Pool kind, const PoolShape& s, const float* images, float* targets) {
@@ -98,6 +119,21 @@ void CpuDevice::pool_forward(Pool kind, const PoolShape& s, const float* images,
         case Pool::max_abs: return pool<MaxAbs>(s, images, targets, false, pool_);
         case Pool::avg: return pool<Sum>(s, images, targets, true, pool_);
     }
+}
+
+void CpuDevice::pool_rand_forward(const PoolShape& s, const float* images, float* targets, RandomKey key) {
+    const std::int64_t outputs = static_cast<std::int64_t>(s.outputs) * s.outputs;
+    pool_.parallel_for(s.channels * outputs, 16, [&](std::int64_t begin, std::int64_t end) {
+        for (std::int64_t output = begin; output < end; output++) {
+            const Range ys = window(s, output % outputs / s.outputs), xs = window(s, output % s.outputs);
+            const float* image = images + output / outputs * s.img_size * s.img_size * s.cases;
+            for (int n = 0; n < s.cases; n++) {
+                const std::int64_t element = output * s.cases + n;
+                const auto words = philox(key, static_cast<std::uint32_t>(element / 4));
+                targets[element] = draw(image + n, s, ys, xs, uniform(words[element % 4]));
+            }
+        }
+    });
 }
 
 void CpuDevice::pool_max_gradient(const PoolShape& s, const float* images, const float* gradients, const float* outputs,

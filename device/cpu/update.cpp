@@ -91,4 +91,45 @@ void CpuDevice::bound_zero_mean_norms(float* weights, int rows, int columns, flo
     });
 }
 
+void CpuDevice::treefc_class_weights(const Tree& tree, const float* weights, float* targets, int rows) {
+    pool_.parallel_for(rows, 1, [&](std::int64_t begin, std::int64_t end) {
+        std::vector<float> sums(tree.nodes);  // from the root to each node
+        for (std::int64_t row = begin; row < end; row++) {
+            for (int i = 0; i < tree.nodes; i++) {
+                const int node = tree.top_down[i], parent = tree.parents[node];
+                sums[node] = weights[row * tree.nodes + node] + (parent < 0 ? 0.0f : sums[parent]);
+            }
+            std::copy(sums.begin(), sums.begin() + tree.leaves, targets + row * tree.leaves);
+        }
+    });
+}
+
+void CpuDevice::treefc_node_gradients(const Tree& tree, const float* gradients, float* targets, int rows, Scale scale) {
+    pool_.parallel_for(rows, 1, [&](std::int64_t begin, std::int64_t end) {
+        std::vector<float> sums(tree.nodes);
+        for (std::int64_t row = begin; row < end; row++) {
+            std::copy(gradients + row * tree.leaves, gradients + (row + 1) * tree.leaves, sums.begin());
+            std::fill(sums.begin() + tree.leaves, sums.end(), 0.0f);
+            for (int i = tree.nodes - 1; i >= 0; i--) {
+                const int node = tree.top_down[i], parent = tree.parents[node];
+                if (parent >= 0) sums[parent] += sums[node];
+            }
+            for (int node = 0; node < tree.nodes; node++) put(targets[row * tree.nodes + node], sums[node], scale);
+        }
+    });
+}
+
+void CpuDevice::treefc_update(const Tree& tree, float* weights, float* increments, const float* gradients, int rows, float momentum,
+                              float rate, float decay, float gradient_scale) {
+    pool_.parallel_for(rows, 1, [&](std::int64_t begin, std::int64_t end) {
+        for (std::int64_t row = begin; row < end; row++)
+            for (int node = 0; node < tree.nodes; node++) {
+                const std::int64_t i = row * tree.nodes + node;
+                const float leaves = tree.leaf_counts[node];
+                increments[i] = momentum * increments[i] + rate / leaves * (gradient_scale * gradients[i] - decay / leaves * weights[i]);
+                weights[i] += increments[i];
+            }
+    });
+}
+
 }  // namespace convnet::cpu::CONVNET_ISA

@@ -29,7 +29,9 @@ def test_filters_are_read_channel_major():
     assert stack[7, 2, 1, 4] == layer["weights"][0][(2 * 5 + 1) * 5 + 4, 7]
 
 
-@pytest.mark.parametrize(("channels", "as_rgb", "across", "down"), [(3, True, 4, 4), (3, False, 12, 4), (1, True, 4, 4)])
+@pytest.mark.parametrize(
+    ("channels", "as_rgb", "across", "down"), [(3, True, 4, 4), (3, False, 12, 4), (1, True, 4, 4)]
+)
 def test_the_grid_holds_every_filter(channels, as_rgb, across, down):
     filters = filter_stack(conv_layer(channels, 16, 8), 0)
     picture = np.asarray(filter_picture(filters, as_rgb))

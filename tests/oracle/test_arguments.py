@@ -64,6 +64,8 @@ CALLS: dict[str, tuple[list[tuple[int, int]], dict[str, Any]]] = {
 }
 
 ARRAYS = [(name, index) for name, (shapes, _) in CALLS.items() for index in range(len(shapes))]
+#: Arrays of one row or column, which are contiguous in either order.
+VECTORS = {(name, index) for name, index in ARRAYS if 1 in CALLS[name][0][index]}
 #: Arrays whose shape is free: nothing else says what it should be. (Extra rows of probabilities are classes.)
 FREE_SHAPES = {
     ("dropout_mask", 0),
@@ -116,13 +118,11 @@ def _reversed(array: np.ndarray) -> np.ndarray:
     return array[::-1]
 
 
-@pytest.mark.parametrize(("name", "index"), ARRAYS)
+@pytest.mark.parametrize(("name", "index"), [a for a in ARRAYS if a not in VECTORS])
 @pytest.mark.parametrize("spoil", [_fortran, _strided, _reversed])
 def test_order(name: str, index: int, spoil: Callable[[np.ndarray], np.ndarray]) -> None:
     arrays = arrays_for(name)
     arrays[index] = spoil(arrays[index])
-    if arrays[index].flags.c_contiguous:
-        pytest.skip("a matrix of one row or column is contiguous in either order")
     assert "C-contiguous" in refuse(name, arrays, CALLS[name][1])
 
 

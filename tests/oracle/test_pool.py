@@ -1,4 +1,4 @@
-"""The device's pooling against its oracle (spec 3.2), random pooling apart.
+"""The device's pooling against its oracle (spec 3.2), apart from random pooling.
 
 Tolerance: max and maxabs copy an element, so they must be exact. Averages and the gradients are sums of K terms:
 harness.product_sum_bound.
@@ -45,7 +45,7 @@ def outputs_shape(geometry: dict[str, int], cases: int) -> tuple[int, int]:
     return geometry["channels"] * geometry["outputs_x"] ** 2, cases
 
 
-@pytest.mark.parametrize("kind", ["max", "avg"])
+@pytest.mark.parametrize("kind", ["max", "maxabs", "avg"])
 @drawn
 @given(geometry=geometries(), cases=case_counts, seed=seeds)
 def test_forward(kind: str, geometry: dict[str, int], cases: int, seed: int) -> None:
@@ -123,3 +123,10 @@ def test_max_of_values_below_the_base() -> None:
     images = np.full((4, 3), -np.inf, dtype=np.float32)
     [outputs] = run(device.pool_forward, images, empty_targets(1, 3), kind="max", **WHOLE)
     np.testing.assert_array_equal(outputs, np.float32(-2e38))
+
+
+def test_maxabs_prefers_the_later_of_equals() -> None:
+    images = np.repeat(np.array([[3], [-3], [1], [2]], dtype=np.float32), 17, axis=1)
+    for sign, expected in ((1, -3), (-1, 3)):
+        [outputs] = run(device.pool_forward, sign * images, empty_targets(1, 17), kind="maxabs", **WHOLE)
+        np.testing.assert_array_equal(outputs, expected)
