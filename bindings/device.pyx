@@ -2,8 +2,8 @@
 # Every array is checked here, once; the C++ side trusts what it gets.
 cimport numpy as cnp
 from libc.stddef cimport size_t
+from libc.stdint cimport uint32_t, uint64_t
 from libcpp.memory cimport unique_ptr
-from libcpp.utility cimport move
 
 from device cimport *
 
@@ -277,6 +277,16 @@ def pool_forward(images, targets, *, str kind, int channels, int img_size, int s
         the_device.get().pool_forward(pool, s, x, y)
 
 
+def pool_rand_forward(images, targets, *, int channels, int img_size, int size_x, int start, int stride, int outputs_x,
+                      uint64_t seed, uint32_t layer, uint64_t update):
+    cdef float* x = matrix(images, "images", channels * img_size * img_size)
+    cdef float* y = matrix(targets, "targets", channels * outputs_x * outputs_x, images.shape[1], True)
+    cdef PoolShape s = _pool_shape(images.shape[1], channels, img_size, size_x, start, stride, outputs_x)
+    cdef RandomKey key = _key(seed, layer, update)
+    with nogil:
+        the_device.get().pool_rand_forward(s, x, y, key)
+
+
 def pool_max_gradient(images, gradients, outputs, targets, *, int channels, int img_size, int size_x, int start,
                       int stride, int outputs_x, float scale_targets=0, float scale_output=1):
     cdef float* x = matrix(images, "images", channels * img_size * img_size)
@@ -336,6 +346,186 @@ def cross_map_norm_gradient(gradients, denoms, images, outputs, targets, *, int 
     cdef Scale out = _scale(scale_targets, scale_output)
     with nogil:
         the_device.get().cross_map_norm_gradient(s, dy, d, x, y, dx, out)
+
+
+cdef int _side(images, int channels) except -1:
+    """The side of the square maps of `images`."""
+    matrix(images, "images")
+    _positive({"channels": channels, "cases": images.shape[1]})
+    side = round((images.shape[0] / channels) ** 0.5)
+    if side < 1 or channels * side * side != images.shape[0]:
+        raise ValueError(f"images: expected {channels} square maps, got {images.shape[0]} rows")
+    return side
+
+
+cdef NormShape _map_norm_shape(images, int channels, int size, float scale, float pow) except *:
+    side = _side(images, channels)
+    cdef NormShape s = _norm_shape(images, channels, size, scale, pow, 1, False)
+    s.img_size = side
+    return s
+
+
+def response_norm(images, denoms, targets, *, int channels, int size, float scale, float pow):
+    cdef NormShape s = _map_norm_shape(images, channels, size, scale, pow)
+    rows, cols = images.shape
+    cdef float* x = matrix(images, "images")
+    cdef float* d = matrix(denoms, "denoms", rows, cols, True)
+    cdef float* y = matrix(targets, "targets", rows, cols, True)
+    with nogil:
+        the_device.get().response_norm(s, x, d, y)
+
+
+def response_norm_gradient(gradients, denoms, images, outputs, targets, *, int channels, int size, float scale, float pow,
+                           float scale_targets=0, float scale_output=1):
+    cdef NormShape s = _map_norm_shape(images, channels, size, scale, pow)
+    rows, cols = images.shape
+    cdef float* x = matrix(images, "images")
+    cdef float* dy = matrix(gradients, "gradients", rows, cols)
+    cdef float* d = matrix(denoms, "denoms", rows, cols)
+    cdef float* y = matrix(outputs, "outputs", rows, cols)
+    cdef float* dx = matrix(targets, "targets", rows, cols, True)
+    cdef Scale out = _scale(scale_targets, scale_output)
+    with nogil:
+        the_device.get().response_norm_gradient(s, dy, d, x, y, dx, out)
+
+
+def contrast_norm(images, mean_diffs, denoms, targets, *, int channels, int size, float scale, float pow):
+    cdef NormShape s = _map_norm_shape(images, channels, size, scale, pow)
+    rows, cols = images.shape
+    cdef float* x = matrix(images, "images")
+    cdef float* m = matrix(mean_diffs, "mean_diffs", rows, cols, True)
+    cdef float* d = matrix(denoms, "denoms", rows, cols, True)
+    cdef float* y = matrix(targets, "targets", rows, cols, True)
+    with nogil:
+        the_device.get().contrast_norm(s, x, m, d, y)
+
+
+def contrast_norm_gradient(gradients, denoms, mean_diffs, outputs, images, targets, *, int channels, int size, float scale,
+                           float pow, bint exact=False, float scale_targets=0, float scale_output=1):
+    cdef NormShape s = _map_norm_shape(images, channels, size, scale, pow)
+    rows, cols = images.shape
+    cdef float* dy = matrix(gradients, "gradients", rows, cols)
+    cdef float* d = matrix(denoms, "denoms", rows, cols)
+    cdef float* m = matrix(mean_diffs, "mean_diffs", rows, cols)
+    cdef float* y = matrix(outputs, "outputs", rows, cols)
+    cdef float* dx = matrix(targets, "targets", rows, cols, True)
+    cdef Scale out = _scale(scale_targets, scale_output)
+    with nogil:
+        the_device.get().contrast_norm_gradient(s, dy, d, m, y, dx, exact, out)
+
+
+# ---- 3.4 images ----------------------------------------------------------------------------------
+
+cdef int _maps(images, str name, int img_size) except -1:
+    """How many maps of img_size x img_size the rows make."""
+    matrix(images, name)
+    _positive({"img_size": img_size, "cases": images.shape[1]})
+    if images.shape[0] < 1 or images.shape[0] % (img_size * img_size):
+        raise ValueError(f"{name}: expected maps of {img_size} x {img_size} pixels, got {images.shape[0]} rows")
+    return images.shape[0] // (img_size * img_size)
+
+
+def blur(images, filter, targets, *, int channels, float scale_targets=0, float scale_output=1):
+    cdef int size = _side(images, channels)
+    cdef int cases = images.shape[1]
+    cdef float* x = matrix(images, "images")
+    cdef float* f = matrix(filter, "filter", 1)
+    if filter.shape[1] % 2 == 0:
+        raise ValueError(f"filter: expected an odd number of values, got {filter.shape[1]}")
+    cdef int radius = filter.shape[1] // 2
+    cdef float* y = matrix(targets, "targets", images.shape[0], cases, True)
+    cdef Scale scale = _scale(scale_targets, scale_output)
+    with nogil:
+        the_device.get().blur(x, f, radius, y, channels, size, cases, scale)
+
+
+cdef int _nails(int img_size, int start, int stride) except -1:
+    _positive({"img_size": img_size, "stride": stride})
+    if not 0 <= start < img_size:
+        raise ValueError(f"start: expected 0 to {img_size - 1}, got {start}")
+    return -(-(img_size - start) // stride)
+
+
+def bed_of_nails(images, targets, *, int channels, int img_size, int start, int stride, float scale_targets=0, float scale_output=1):
+    cdef int outputs = _nails(img_size, start, stride)
+    cdef float* x = matrix(images, "images", channels * img_size * img_size)
+    cdef int cases = images.shape[1]
+    cdef float* y = matrix(targets, "targets", channels * outputs * outputs, cases, True)
+    cdef Scale scale = _scale(scale_targets, scale_output)
+    with nogil:
+        the_device.get().bed_of_nails(x, y, channels, img_size, start, stride, cases, scale)
+
+
+def bed_of_nails_gradient(gradients, targets, *, int channels, int img_size, int start, int stride, float scale_targets=0, float scale_output=1):
+    cdef int outputs = _nails(img_size, start, stride)
+    cdef float* dy = matrix(gradients, "gradients", channels * outputs * outputs)
+    cdef int cases = gradients.shape[1]
+    cdef float* dx = matrix(targets, "targets", channels * img_size * img_size, cases, True)
+    cdef Scale scale = _scale(scale_targets, scale_output)
+    with nogil:
+        the_device.get().bed_of_nails_gradient(dy, dx, channels, img_size, start, stride, cases, scale)
+
+
+def reflect_horizontal(images, targets, *, int img_size, float scale_targets=0, float scale_output=1):
+    cdef int maps = _maps(images, "images", img_size)
+    cdef int cases = images.shape[1]
+    cdef float* x = matrix(images, "images")
+    cdef float* y = matrix(targets, "targets", images.shape[0], cases, True)
+    cdef Scale scale = _scale(scale_targets, scale_output)
+    with nogil:
+        the_device.get().reflect_horizontal(x, y, maps, img_size, cases, scale)
+
+
+def resize_bilinear(images, targets, *, int img_size, int tgt_size, float scale):
+    _positive({"tgt_size": tgt_size})
+    if img_size < 2:
+        raise ValueError(f"img_size: expected at least 2 pixels to interpolate between, got {img_size}")
+    if not scale > 0:
+        raise ValueError(f"scale: expected a positive number, got {scale:g}")
+    cdef int maps = _maps(images, "images", img_size)
+    cdef int cases = images.shape[1]
+    cdef float* x = matrix(images, "images")
+    cdef float* y = matrix(targets, "targets", maps * tgt_size * tgt_size, cases, True)
+    with nogil:
+        the_device.get().resize_bilinear(x, y, maps, img_size, tgt_size, scale, cases)
+
+
+def crop(images, targets, *, int img_size, int tgt_size, int start_y, int start_x):
+    _positive({"tgt_size": tgt_size})
+    for name, start in (("start_y", start_y), ("start_x", start_x)):
+        if not 0 <= start <= img_size - tgt_size:
+            raise ValueError(f"{name}: expected 0 to {img_size - tgt_size}, got {start}")
+    cdef int maps = _maps(images, "images", img_size)
+    cdef int cases = images.shape[1]
+    cdef float* x = matrix(images, "images")
+    cdef float* y = matrix(targets, "targets", maps * tgt_size * tgt_size, cases, True)
+    with nogil:
+        the_device.get().crop(x, y, maps, img_size, tgt_size, start_y, start_x, cases)
+
+
+cdef int _pixels(images) except -1:
+    matrix(images, "images")
+    if images.shape[0] < 3 or images.shape[0] % 3:
+        raise ValueError(f"images: expected a number of rows divisible by 3 channels, got {images.shape[0]}")
+    return images.shape[0] // 3
+
+
+def rgb_to_yuv(images, targets):
+    cdef int pixels = _pixels(images)
+    cdef int cases = images.shape[1]
+    cdef float* x = matrix(images, "images")
+    cdef float* y = matrix(targets, "targets", images.shape[0], cases, True)
+    with nogil:
+        the_device.get().rgb_to_yuv(x, y, pixels, cases)
+
+
+def rgb_to_lab(images, targets, *, bint center):
+    cdef int pixels = _pixels(images)
+    cdef int cases = images.shape[1]
+    cdef float* x = matrix(images, "images")
+    cdef float* y = matrix(targets, "targets", images.shape[0], cases, True)
+    with nogil:
+        the_device.get().rgb_to_lab(x, y, pixels, cases, center)
 
 
 # ---- 3.5 neurons ---------------------------------------------------------------------------------
@@ -487,6 +677,14 @@ def philox_uniform(targets, *, uint64_t seed, uint32_t layer, uint64_t update):
         the_device.get().philox_uniform(y, count, key)
 
 
+def round_to_half(inputs, targets):
+    cdef float* x = matrix(inputs, "inputs")
+    cdef float* y = matrix(targets, "targets", inputs.shape[0], inputs.shape[1], True)
+    cdef size_t count = inputs.size
+    with nogil:
+        the_device.get().round_to_half(x, y, count)
+
+
 # ---- 3.7 costs -----------------------------------------------------------------------------------
 
 cdef float* _labels(labels, int classes, int cases) except NULL:
@@ -497,6 +695,10 @@ cdef float* _labels(labels, int classes, int cases) except NULL:
     return data
 
 
+cdef tuple _reported(const CostValues& values):
+    return tuple(values)
+
+
 def logreg_cost(labels, probs, *, int topk=1):
     cdef float* p = matrix(probs, "probs")
     cdef int classes = probs.shape[0]
@@ -504,10 +706,10 @@ def logreg_cost(labels, probs, *, int topk=1):
     cdef float* l = _labels(labels, classes, cases)
     if not 1 <= topk <= classes:
         raise ValueError(f"topk: expected 1 to {classes}, got {topk}")
-    cdef LogregCost cost
+    cdef CostValues values
     with nogil:
-        cost = the_device.get().logreg_cost(l, p, classes, cases, topk)
-    return cost.minus_log_prob, cases - cost.correct, cases - cost.correct_topk
+        values = the_device.get().logreg_cost(l, p, classes, cases, topk)
+    return _reported(values)
 
 
 def _logreg_gradient(bint fused, labels, probs, targets, float coeff, float scale_targets):
@@ -530,6 +732,202 @@ def logreg_gradient(labels, probs, targets, *, float coeff, float scale_targets=
 
 def logreg_softmax_gradient(labels, probs, targets, *, float coeff, float scale_targets=0):
     _logreg_gradient(True, labels, probs, targets, coeff, scale_targets)
+
+
+def crossent_cost(labels, probs):
+    cdef float* p = matrix(probs, "probs")
+    cdef int classes = probs.shape[0]
+    cdef int cases = probs.shape[1]
+    cdef float* l = matrix(labels, "labels", classes, cases)
+    cdef CostValues values
+    with nogil:
+        values = the_device.get().crossent_cost(l, p, classes, cases)
+    return _reported(values)
+
+
+cdef enum _Pointwise:
+    CROSSENT, CROSSENT2, CROSSENT2_LOGISTIC, RFLICKR
+
+
+def _pointwise_gradient(_Pointwise cost, labels, outputs, targets, float coeff, float scale_targets):
+    cdef float* y = matrix(outputs, "outputs")
+    cdef float* l = matrix(labels, "labels", outputs.shape[0], outputs.shape[1])
+    cdef float* dx = matrix(targets, "targets", outputs.shape[0], outputs.shape[1], True)
+    cdef size_t count = outputs.size
+    cdef Scale scale = _scale(scale_targets, 1)
+    with nogil:
+        if cost == CROSSENT:
+            the_device.get().crossent_gradient(l, y, dx, count, coeff, scale)
+        elif cost == CROSSENT2:
+            the_device.get().crossent2_gradient(l, y, dx, count, coeff, scale)
+        elif cost == CROSSENT2_LOGISTIC:
+            the_device.get().crossent2_logistic_gradient(l, y, dx, count, coeff, scale)
+        else:
+            the_device.get().rflickr_gradient(l, y, dx, count, coeff, scale)
+
+
+def crossent_gradient(labels, probs, targets, *, float coeff, float scale_targets=0):
+    _pointwise_gradient(CROSSENT, labels, probs, targets, coeff, scale_targets)
+
+
+def crossent_softmax_gradient(labels, probs, targets, *, float coeff, float scale_targets=0):
+    cdef float* p = matrix(probs, "probs")
+    cdef int classes = probs.shape[0]
+    cdef int cases = probs.shape[1]
+    cdef float* l = matrix(labels, "labels", classes, cases)
+    cdef float* dx = matrix(targets, "targets", classes, cases, True)
+    cdef Scale scale = _scale(scale_targets, 1)
+    with nogil:
+        the_device.get().crossent_softmax_gradient(l, p, dx, classes, cases, coeff, scale)
+
+
+def crossent2_gradient(labels, outputs, targets, *, float coeff, float scale_targets=0):
+    _pointwise_gradient(CROSSENT2, labels, outputs, targets, coeff, scale_targets)
+
+
+def crossent2_logistic_gradient(labels, outputs, targets, *, float coeff, float scale_targets=0):
+    _pointwise_gradient(CROSSENT2_LOGISTIC, labels, outputs, targets, coeff, scale_targets)
+
+
+def rflickr_gradient(labels, outputs, targets, *, float coeff, float scale_targets=0):
+    _pointwise_gradient(RFLICKR, labels, outputs, targets, coeff, scale_targets)
+
+
+def crossent2_cost(labels, outputs):
+    cdef float* y = matrix(outputs, "outputs")
+    cdef float* l = matrix(labels, "labels", outputs.shape[0], outputs.shape[1])
+    cdef size_t count = outputs.size
+    cdef CostValues values
+    with nogil:
+        values = the_device.get().crossent2_cost(l, y, count)
+    return _reported(values)
+
+
+def rflickr_cost(labels, outputs):
+    cdef float* y = matrix(outputs, "outputs")
+    cdef float* l = matrix(labels, "labels", outputs.shape[0], outputs.shape[1])
+    cdef size_t count = outputs.size
+    cdef CostValues values
+    with nogil:
+        values = the_device.get().rflickr_cost(l, y, count)
+    return _reported(values)
+
+
+def sum2_cost(inputs):
+    cdef float* x = matrix(inputs, "inputs")
+    cdef size_t count = inputs.size
+    cdef CostValues values
+    with nogil:
+        values = the_device.get().sum2_cost(x, count)
+    return _reported(values)
+
+
+def sum2_gradient(inputs, targets, *, float coeff, float scale_targets=0):
+    cdef float* x = matrix(inputs, "inputs")
+    cdef float* dx = matrix(targets, "targets", inputs.shape[0], inputs.shape[1], True)
+    cdef size_t count = inputs.size
+    cdef Scale scale = _scale(scale_targets, 1)
+    with nogil:
+        the_device.get().sum2_gradient(x, dx, count, coeff, scale)
+
+
+def gsum2_cost(gates, inputs):
+    cdef float* x = matrix(inputs, "inputs")
+    cdef int rows = inputs.shape[0]
+    cdef int cases = inputs.shape[1]
+    cdef float* z = matrix(gates, "gates", 1, cases)
+    cdef CostValues values
+    with nogil:
+        values = the_device.get().gsum2_cost(z, x, rows, cases)
+    return _reported(values)
+
+
+def gsum2_gradient(gates, inputs, targets, *, float coeff, float scale_targets=0):
+    cdef float* x = matrix(inputs, "inputs")
+    cdef int rows = inputs.shape[0]
+    cdef int cases = inputs.shape[1]
+    cdef float* z = matrix(gates, "gates", 1, cases)
+    cdef float* dx = matrix(targets, "targets", rows, cases, True)
+    cdef Scale scale = _scale(scale_targets, 1)
+    with nogil:
+        the_device.get().gsum2_gradient(z, x, dx, rows, cases, coeff, scale)
+
+
+def gsum2_gate_gradient(inputs, targets, *, float coeff, float scale_targets=0):
+    cdef float* x = matrix(inputs, "inputs")
+    cdef int rows = inputs.shape[0]
+    cdef int cases = inputs.shape[1]
+    cdef float* dz = matrix(targets, "targets", 1, cases, True)
+    cdef Scale scale = _scale(scale_targets, 1)
+    with nogil:
+        the_device.get().gsum2_gate_gradient(x, dz, rows, cases, coeff, scale)
+
+
+cdef _check_set_size(int set_size, int classes):
+    if not 1 <= set_size < classes:
+        raise ValueError(f"set_size: expected 1 to {classes - 1}, got {set_size}")
+
+
+def msm_probs(energies, targets, *, int set_size):
+    cdef float* x = matrix(energies, "energies")
+    cdef int classes = energies.shape[0]
+    cdef int cases = energies.shape[1]
+    cdef float* p = matrix(targets, "targets", classes, cases, True)
+    _check_set_size(set_size, classes)
+    with nogil:
+        the_device.get().msm_probs(x, p, classes, cases, set_size)
+
+
+def msm_cost(labels, energies, *, int set_size):
+    cdef float* x = matrix(energies, "energies")
+    cdef int classes = energies.shape[0]
+    cdef int cases = energies.shape[1]
+    cdef float* l = _labels(labels, classes, cases)
+    _check_set_size(set_size, classes)
+    cdef CostValues values
+    with nogil:
+        values = the_device.get().msm_cost(l, x, classes, cases, set_size)
+    return _reported(values)
+
+
+def msm_gradient(labels, energies, targets, *, int set_size, float coeff, float scale_targets=0):
+    cdef float* x = matrix(energies, "energies")
+    cdef int classes = energies.shape[0]
+    cdef int cases = energies.shape[1]
+    cdef float* l = _labels(labels, classes, cases)
+    cdef float* dx = matrix(targets, "targets", classes, cases, True)
+    _check_set_size(set_size, classes)
+    cdef Scale scale = _scale(scale_targets, 1)
+    with nogil:
+        the_device.get().msm_gradient(l, x, dx, classes, cases, set_size, coeff, scale)
+
+
+def tica_forward(images, targets, *, int channels, int size):
+    cdef NormShape s = _map_norm_shape(images, channels, size, 0, 0)
+    cdef float* x = matrix(images, "images")
+    cdef float* y = matrix(targets, "targets", images.shape[0], images.shape[1], True)
+    with nogil:
+        the_device.get().tica_forward(s, x, y)
+
+
+def tica_cost(images, *, int channels, int size):
+    cdef NormShape s = _map_norm_shape(images, channels, size, 0, 0)
+    cdef float* x = matrix(images, "images")
+    cdef CostValues values
+    with nogil:
+        values = the_device.get().tica_cost(s, x)
+    return _reported(values)
+
+
+def tica_gradient(images, ticas, targets, *, int channels, int size, float coeff, float scale_targets=0):
+    cdef NormShape s = _map_norm_shape(images, channels, size, 0, 0)
+    rows, cols = images.shape
+    cdef float* x = matrix(images, "images")
+    cdef float* t = matrix(ticas, "ticas", rows, cols)
+    cdef float* dx = matrix(targets, "targets", rows, cols, True)
+    cdef Scale scale = _scale(scale_targets, 1)
+    with nogil:
+        the_device.get().tica_gradient(s, x, t, dx, coeff, scale)
 
 
 # ---- 3.8 updates ---------------------------------------------------------------------------------
@@ -571,6 +969,66 @@ def bound_zero_mean_norms(weights, *, float min, float max):
     cdef int columns = weights.shape[1]
     with nogil:
         the_device.get().bound_zero_mean_norms(w, rows, columns, min, max)
+
+
+cdef class _TreeShape:
+    """A checked class tree: the children of each node, leaves first."""
+
+    cdef Tree shape
+    cdef cnp.ndarray parents, top_down, leaf_counts
+
+    def __init__(self, tree, int root):
+        nodes = len(tree)
+        if not 0 <= root < nodes:
+            raise ValueError(f"root: expected a node from 0 to {nodes - 1}, got {root}")
+        parents = np.full(nodes, -1, dtype=np.int32)
+        order = [root]
+        for node in order:  # grows while it is walked; a node met twice would be appended twice
+            for child in tree[node]:
+                if not 0 <= child < nodes or child == root or parents[child] >= 0:
+                    raise ValueError(f"tree: expected every node below the root once, got {child} as a child of {node}")
+                parents[child] = node
+                order.append(child)
+        leaves = sum(1 for children in tree if not len(children))
+        if len(order) != nodes or any(len(children) for children in tree[:leaves]):
+            raise ValueError(f"tree: expected {nodes} nodes below {root}, leaves first, got {len(order)} with {leaves} leaves")
+        counts = np.array([not len(children) for children in tree], dtype=np.int32)
+        for node in order[:0:-1]:
+            counts[parents[node]] += counts[node]
+        self.parents, self.top_down, self.leaf_counts = parents, np.array(order, dtype=np.int32), counts
+        self.shape.nodes, self.shape.leaves = nodes, leaves
+        self.shape.parents = <const int*> cnp.PyArray_DATA(self.parents)
+        self.shape.top_down = <const int*> cnp.PyArray_DATA(self.top_down)
+        self.shape.leaf_counts = <const int*> cnp.PyArray_DATA(self.leaf_counts)
+
+
+def treefc_class_weights(weights, targets, *, tree, int root):
+    cdef _TreeShape t = _TreeShape(tree, root)
+    cdef float* w = matrix(weights, "weights", None, t.shape.nodes)
+    cdef int rows = weights.shape[0]
+    cdef float* y = matrix(targets, "targets", rows, t.shape.leaves, True)
+    with nogil:
+        the_device.get().treefc_class_weights(t.shape, w, y, rows)
+
+
+def treefc_node_gradients(gradients, targets, *, tree, int root, float scale_targets=0, float scale_output=1):
+    cdef _TreeShape t = _TreeShape(tree, root)
+    cdef float* g = matrix(gradients, "gradients", None, t.shape.leaves)
+    cdef int rows = gradients.shape[0]
+    cdef float* y = matrix(targets, "targets", rows, t.shape.nodes, True)
+    cdef Scale scale = _scale(scale_targets, scale_output)
+    with nogil:
+        the_device.get().treefc_node_gradients(t.shape, g, y, rows, scale)
+
+
+def treefc_update(weights, increments, gradients, *, tree, int root, float momentum, float rate, float decay, float gradient_scale):
+    cdef _TreeShape t = _TreeShape(tree, root)
+    cdef float* w = matrix(weights, "weights", None, t.shape.nodes, True)
+    cdef int rows = weights.shape[0]
+    cdef float* inc = matrix(increments, "increments", rows, t.shape.nodes, True)
+    cdef float* g = matrix(gradients, "gradients", rows, t.shape.nodes)
+    with nogil:
+        the_device.get().treefc_update(t.shape, w, inc, g, rows, momentum, rate, decay, gradient_scale)
 
 
 def schedule_rate(double base, double progress, *, str kind="default", double tgt_factor=10, int num_steps=1):
