@@ -37,6 +37,11 @@ cdef extern from "engine/net.h" namespace "convnet" nogil:
     cdef cppclass NetOptions:
         int minibatch_size, weight_update_freq
         uint64_t seed
+        cpp_bool host_transfers, exact_gradients, conserve_memory
+
+    cdef cppclass GradientCheck:
+        int failed, tests
+        string report
 
     cdef cppclass BatchResult:
         vector[pair[string, vector[double]]] costs
@@ -46,8 +51,13 @@ cdef extern from "engine/net.h" namespace "convnet" nogil:
         CppNet(const vector[LayerConfig]&, vector[Device*], const NetOptions&) except +
         void start_batch(const vector[HostData]&, double, cpp_bool) except +
         void start_feature_writer(const vector[HostData]&, const vector[pair[string, FloatPointer]]&) except +
+        void start_multiview_test(const vector[HostData]&, int, float*, const string&) except +
         BatchResult finish_batch() except +
+        GradientCheck check_gradients(const vector[HostData]&) except +
+        cpp_map[string, HostMatrix] trace(const vector[HostData]&) except +
         int outputs_of(const string&) except +
+        int classes_of(const string&) except +
+        vector[pair[string, vector[double]]] costs() except +
         HostMatrix weights(const string&, int, cpp_bool) except +
         uint64_t minibatches()
         cpp_map[string, HostMatrix] pending() except +
@@ -110,7 +120,8 @@ cdef class Net:
     cdef unique_ptr[CppNet] net
     cdef object in_use  # the arrays of the batch in flight
 
-    def __init__(self, dict layers, int logical_devices, int minibatch_size, int weight_update_freq, uint64_t seed, int threads):
+    def __init__(self, dict layers, int logical_devices, int minibatch_size, int weight_update_freq, uint64_t seed, int threads,
+                 bint host_transfers, bint exact_gradients, bint conserve_memory):
         cdef vector[LayerConfig] configs
         for name, layer in layers.items():
             configs.push_back(_config(name, layer))
@@ -119,6 +130,8 @@ cdef class Net:
         devices.assign(logical_devices, self.device.get())
         cdef NetOptions options
         options.minibatch_size, options.weight_update_freq, options.seed = minibatch_size, weight_update_freq, seed
+        options.host_transfers, options.exact_gradients = host_transfers, exact_gradients
+        options.conserve_memory = conserve_memory
         self.net.reset(new CppNet(configs, devices, options))
 
     def __dealloc__(self):
@@ -157,6 +170,38 @@ cdef class Net:
             targets.push_back(pair[string, FloatPointer](name.encode(), <float*> cnp.PyArray_DATA(a)))
         self.net.get().start_feature_writer(matrices, targets)
         self.in_use = (data, features)
+
+    def start_multiview_test(self, list data, int num_views, probs, str logreg_name):
+        cdef vector[HostData] matrices = self._host_data(data)
+        cdef float* target = NULL
+        if probs is not None:
+            if not (isinstance(probs, np.ndarray) and probs.dtype == np.float32 and probs.ndim == 2 and probs.flags.c_contiguous
+                    and probs.flags.writeable and probs.shape[0] * num_views == data[0].shape[1]):
+                raise ValueError(f"probs: expected a writable C-contiguous float32 array of {data[0].shape[1] // num_views} cases x classes")
+            classes = self.net.get().classes_of(logreg_name.encode())
+            if probs.shape[1] != classes:
+                raise ValueError(f"probs: expected {classes} classes, got {probs.shape[1]}")
+            target = <float*> cnp.PyArray_DATA(probs)
+        self.net.get().start_multiview_test(matrices, num_views, target, (logreg_name or "").encode())
+        self.in_use = (data, probs)
+
+    def check_gradients(self, list data):
+        cdef vector[HostData] matrices = self._host_data(data)
+        cdef GradientCheck check
+        with nogil:
+            check = self.net.get().check_gradients(matrices)
+        return check.failed, check.tests, check.report.decode()
+
+    def trace(self, list data):
+        cdef vector[HostData] matrices = self._host_data(data)
+        cdef cpp_map[string, HostMatrix] arrays
+        with nogil:
+            arrays = self.net.get().trace(matrices)
+        return {item.first.decode(): _array(item.second) for item in arrays}
+
+    def costs_of_trace(self):
+        """Name and values of every cost, as the last pass left them."""
+        return {item.first.decode(): list(item.second) for item in self.net.get().costs()}
 
     def finish_batch(self):
         cdef BatchResult result

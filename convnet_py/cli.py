@@ -74,7 +74,38 @@ def show(arguments: Sequence[str]) -> int:
     return run_show(arguments)
 
 
-SUBCOMMANDS: dict[str, Callable[[Sequence[str]], int]] = {"train": train, "test": test, "demo": demo, "show": show}
+def check_grads(arguments: Sequence[str]) -> int:
+    """Compare a net's gradients with forward differences, on random data: train's options, --check-grads=1."""
+    if _wants_help(arguments):
+        print("convnet check-grads --data-provider=dummy-... --layer-def=DEF --layer-params=PARAMS [options]\n")
+        print(usage_table())
+        return 0
+    return run(parse_arguments(["--check-grads=1", *arguments]))
+
+
+def compare(arguments: Sequence[str]) -> int:
+    """Run one net on two engines and report where they differ."""
+    from convnet_py.compare import run_compare
+
+    return run_compare(arguments, _warn)
+
+
+def layers(arguments: Sequence[str]) -> int:
+    """Look at a net's layer files: check (mistakes, or a table), draw (a picture), notes (their comments)."""
+    from convnet_py.layers.command import run_layers
+
+    return run_layers(arguments, _warn)
+
+
+SUBCOMMANDS: dict[str, Callable[[Sequence[str]], int]] = {
+    "train": train,
+    "test": test,
+    "demo": demo,
+    "show": show,
+    "layers": layers,
+    "check-grads": check_grads,
+    "compare": compare,
+}
 
 
 def version() -> str:
@@ -87,7 +118,7 @@ def version() -> str:
 
 def _help() -> str:
     lines = ["convnet SUBCOMMAND [options]", ""]
-    lines += [f"  {name:<8}{(command.__doc__ or '').strip()}" for name, command in SUBCOMMANDS.items()]
+    lines += [f"  {name:<13}{(command.__doc__ or '').strip()}" for name, command in SUBCOMMANDS.items()]
     lines += ["", "convnet SUBCOMMAND --help lists the options. convnet --version prints the version."]
     return "\n".join(lines)
 

@@ -10,7 +10,7 @@ public:
         : Layer(config, context), enabled_(config.integer("enable") != 0), keep_(static_cast<float>(config.number("keep"))), mask_(context.device) {}
 
 private:
-    bool draws(const Pass& pass) const { return enabled_ && pass.train; }
+    bool draws(const Pass& pass) const { return enabled_ && pass.train(); }
 
     void compute(const Pass& pass) override {
         if (!draws(pass)) return device_.add(input(0).data(), outputs_.data(), outputs_.size(), Scale{0, keep_});

@@ -1,7 +1,14 @@
 // The graph's side of every layer: inputs, outputs, and the sum of the gradients of its users.
 #include "engine/layer.h"
 
+#include "engine/cost.h"
+
 namespace convnet {
+namespace {
+
+bool is_half(const LayerConfig& config, const std::string& key) { return config.has(key + ".type") && config.text(key + ".type") == "half"; }
+
+}  // namespace
 
 Layer::Layer(const LayerConfig& config, const LayerContext& context)
     : config_(config),
@@ -11,7 +18,10 @@ Layer::Layer(const LayerConfig& config, const LayerContext& context)
       index_(context.index),
       seed_(context.seed),
       logical_device_(config.integer("gpu")),
-      wants_gradient_(config.integer("gradConsumer") != 0) {}
+      wants_gradient_(config.integer("gradConsumer") != 0),
+      host_transfers_(context.host_transfers),
+      half_forward_(is_half(config, "quantF")),
+      half_backward_(is_half(config, "quantB")) {}
 
 void Layer::fail(const std::string& why) const { throw EngineError("Layer '" + name() + "': " + why); }
 
@@ -20,10 +30,32 @@ void Layer::connect(const std::vector<Layer*>& inputs) {
     for (Layer* input : inputs) input->users_.push_back(this);
 }
 
+void Layer::link() { fused_ = fused_cost_of(*this); }
+
+bool Layer::arrives_rounded(const Layer& input) const {
+    // Data layers are read on every device; they are never rounded.
+    return host_transfers_ && input.half_forward_ && input.logical_device_ >= 0 && input.logical_device_ != logical_device_;
+}
+
 void Layer::forward(const Pass& pass) {
+    gradient_ = nullptr;
     for (auto& [device, share] : shares_) share.empty = true;
+    for (int i = 0; i < input_count(); i++) {
+        if (!arrives_rounded(*inputs_[i])) continue;
+        Matrix& rounded = rounded_inputs_.try_emplace(i, device_).first->second;
+        const Matrix& source = inputs_[i]->outputs();
+        rounded.resize(source.rows(), source.cols());
+        device_.round_to_half(source.data(), rounded.data(), source.size());
+    }
     outputs_.resize(output_rows_, pass.cases);
     compute(pass);
+}
+
+void Layer::release_memory() {
+    outputs_ = Matrix(device_);
+    shares_.clear();
+    rounded_inputs_.clear();
+    gradient_ = nullptr;
 }
 
 Layer::GradientTarget Layer::gradient_target(int logical_device) {
@@ -39,6 +71,8 @@ const Matrix* Layer::complete_gradient() {
     Matrix* sum = nullptr;
     for (auto& [device, share] : shares_) {
         if (share.empty) continue;
+        if (host_transfers_ && half_backward_ && device != logical_device_)
+            device_.round_to_half(share.matrix.data(), share.matrix.data(), share.matrix.size());
         if (sum)
             device_.add(share.matrix.data(), sum->data(), sum->size(), Scale{1, 1});
         else
@@ -49,15 +83,22 @@ const Matrix* Layer::complete_gradient() {
 
 void Layer::backward(const Pass& pass) {
     if (!wants_gradient_) return;
+    if (fused_) {
+        // The cost above computes its gradient at this layer's input, together with this layer's own.
+        if (!inputs_[0]->wants_gradient() || fused_->contributes_nothing()) return;
+        const GradientTarget target = inputs_[0]->gradient_target(logical_device_);
+        fused_->fused_gradient(outputs_, target.matrix, target.scale);
+        return;
+    }
     // Without a gradient (every cost above has coeff 0) the weights' gradient stays 0.
-    const Matrix* gradient = complete_gradient();
-    if (!gradient) return;
+    gradient_ = complete_gradient();
+    if (!gradient_) return;
     for (int i = 0; i < input_count(); i++) {
         if (!inputs_[i]->wants_gradient()) continue;
         const GradientTarget target = inputs_[i]->gradient_target(logical_device_);
-        input_gradient(i, *gradient, target.matrix, target.scale, pass);
+        input_gradient(i, *gradient_, target.matrix, target.scale, pass);
     }
-    weight_gradients(*gradient, pass);
+    weight_gradients(*gradient_, pass);
 }
 
 void Layer::input_gradient(int, const Matrix&, Matrix&, Scale, const Pass&) { fail("layers of type '" + type() + "' pass no gradient down"); }

@@ -13,7 +13,7 @@ Net::Net(const std::vector<LayerConfig>& configs, std::vector<Device*> devices, 
         const int gpu = std::max(0, config.integer("gpu"));
         if (gpu >= static_cast<int>(devices.size()))
             throw EngineError("Layer '" + config.name + "': logical device " + std::to_string(gpu) + " of " + std::to_string(devices.size()));
-        auto layer = make_layer(config, {*devices[gpu], static_cast<int>(layers_.size()), options.seed});
+        auto layer = make_layer(config, {*devices[gpu], static_cast<int>(layers_.size()), options.seed, options.host_transfers, options.exact_gradients});
         std::vector<Layer*> inputs;
         if (config.has("inputs"))
             for (const std::string& input : config.text_list("inputs")) inputs.push_back(&find(input));
@@ -48,6 +48,14 @@ Layer& Net::find(const std::string& name) const {
 
 int Net::outputs_of(const std::string& layer) const { return find(layer).config().integer("outputs"); }
 
+int Net::classes_of(const std::string& cost) const { return find(cost).inputs().back()->config().integer("outputs"); }
+
+std::vector<std::pair<std::string, CostValues>> Net::costs() const {
+    std::vector<std::pair<std::string, CostValues>> all;
+    for (const CostLayer* cost : costs_) all.emplace_back(cost->name(), cost->values());
+    return all;
+}
+
 void Net::check_idle() const {
     if (in_flight_.valid()) throw EngineError("a batch is in flight: finish it before another call");
 }
@@ -66,13 +74,22 @@ int Net::check_data(const std::vector<HostData>& data) const {
     return data[0].cases;
 }
 
-void Net::forward(const std::vector<HostData>& data, int first, const Pass& pass) {
+void Net::load(const std::vector<HostData>& data, int first) {
     for (DataLayer* layer : data_layers_) layer->set_cases(data[layer->data_index()], first);
-    for (auto& layer : layers_) layer->forward(pass);
 }
 
-void Net::train_minibatch(const Pass& pass, double progress) {
-    for (auto layer = layers_.rbegin(); layer != layers_.rend(); ++layer) (*layer)->backward(pass);
+void Net::forward(const Pass& pass, std::size_t from_layer) {
+    for (std::size_t i = from_layer; i < layers_.size(); i++) layers_[i]->forward(pass);
+}
+
+void Net::backward(const Pass& pass, bool keep_memory) {
+    for (auto layer = layers_.rbegin(); layer != layers_.rend(); ++layer) {
+        (*layer)->backward(pass);
+        if (options_.conserve_memory && !keep_memory) (*layer)->release_memory();
+    }
+}
+
+void Net::update(const Pass& pass, double progress) {
     minibatches_++;
     if (minibatches_ % options_.weight_update_freq) return;
     const int cases = options_.weight_update_freq == 1 ? pass.cases : options_.weight_update_freq * options_.minibatch_size;
@@ -90,13 +107,49 @@ BatchResult Net::run_batch(const std::vector<HostData>& data, double progress, b
     BatchResult result;
     result.cases = data[0].cases;
     for (int first = 0; first < result.cases; first += options_.minibatch_size) {
-        const Pass pass{!test, std::min(options_.minibatch_size, result.cases - first), minibatches_};
-        forward(data, first, pass);
+        const Pass pass{test ? Pass::Kind::test : Pass::Kind::train, std::min(options_.minibatch_size, result.cases - first), minibatches_};
+        load(data, first);
+        forward(pass);
         add_costs(result);
-        if (!test) train_minibatch(pass, progress);
+        if (test) continue;
+        backward(pass, false);
+        update(pass, progress);
     }
     return result;
 }
+
+// Test passes over minibatches of `cases` cases, every view of a minibatch in turn; after(first, pass) is
+// called when a minibatch's last view is done.
+template <class EachMinibatch>
+BatchResult Net::run_test(const std::vector<HostData>& data, int cases, Pass pass, EachMinibatch after) {
+    BatchResult result;
+    result.cases = cases;
+    for (int first = 0; first < cases; first += options_.minibatch_size) {
+        pass.cases = std::min(options_.minibatch_size, cases - first);
+        pass.minibatch = minibatches_;
+        for (pass.view = 0; pass.view < pass.views; pass.view++) {
+            load(data, pass.view * cases + first);
+            forward(pass);
+        }
+        pass.view = pass.views - 1;
+        add_costs(result);
+        after(first, pass);
+    }
+    return result;
+}
+
+namespace {
+
+// A (rows, cases) matrix as rows [first, first + cases) of a host array of (all cases, rows).
+void copy_transposed(const Layer& layer, const Matrix& matrix, int first, float* target) {
+    std::vector<float> host(matrix.size());
+    layer.copy_to_host(matrix, host.data());
+    for (int row = 0; row < matrix.rows(); row++)
+        for (int n = 0; n < matrix.cols(); n++)
+            target[static_cast<std::size_t>(first + n) * matrix.rows() + row] = host[static_cast<std::size_t>(row) * matrix.cols() + n];
+}
+
+}  // namespace
 
 void Net::start_batch(const std::vector<HostData>& data, double progress, bool test) {
     check_idle();
@@ -104,29 +157,58 @@ void Net::start_batch(const std::vector<HostData>& data, double progress, bool t
     in_flight_ = std::async(std::launch::async, [=, this] { return run_batch(data, progress, test); });
 }
 
+void Net::start_multiview_test(const std::vector<HostData>& data, int views, float* probs, const std::string& logreg) {
+    check_idle();
+    const int all = check_data(data);
+    if (views < 1 || all % views) throw std::invalid_argument("num_views: expected a divisor of the " + std::to_string(all) + " cases, got " + std::to_string(views));
+    const Layer* layer = probs ? &find(logreg) : nullptr;
+    const auto* averaging = dynamic_cast<const ViewAveragingCost*>(layer);
+    if (probs && !averaging) throw EngineError("layer '" + logreg + "' is no cost.logreg: it averages no probabilities");
+    in_flight_ = std::async(std::launch::async, [=, this] {
+        return run_test(data, all / views, Pass{Pass::Kind::test, 0, 0, 0, views}, [&](int first, const Pass&) {
+            if (probs) copy_transposed(*layer, averaging->averaged_probs(), first, probs);
+        });
+    });
+}
+
 void Net::start_feature_writer(const std::vector<HostData>& data, const std::vector<std::pair<std::string, float*>>& features) {
     check_idle();
     const int cases = check_data(data);
-    for (const auto& [name, target] : features) outputs_of(name);
+    for (const auto& [name, target] : features) find(name);
     in_flight_ = std::async(std::launch::async, [=, this] {
-        BatchResult result;
-        result.cases = cases;
-        std::vector<float> host;
-        for (int first = 0; first < cases; first += options_.minibatch_size) {
-            const Pass pass{false, std::min(options_.minibatch_size, cases - first), minibatches_};
-            forward(data, first, pass);
-            add_costs(result);
-            for (const auto& [name, target] : features) {
-                const Layer& layer = find(name);
-                const Matrix& outputs = layer.outputs();
-                host.resize(outputs.size());
-                layer.copy_outputs(host.data());
-                for (int row = 0; row < outputs.rows(); row++)
-                    for (int n = 0; n < pass.cases; n++) target[static_cast<std::size_t>(first + n) * outputs.rows() + row] = host[static_cast<std::size_t>(row) * pass.cases + n];
-            }
-        }
-        return result;
+        return run_test(data, cases, Pass{Pass::Kind::features}, [&](int first, const Pass&) {
+            for (const auto& [name, target] : features) copy_transposed(find(name), find(name).outputs(), first, target);
+        });
     });
+}
+
+std::map<std::string, HostMatrix> Net::trace(const std::vector<HostData>& data) {
+    const int cases = check_data(data);
+    const std::map<std::string, HostMatrix> before = pending();
+    const Pass pass{Pass::Kind::train, cases, minibatches_};
+    restore(minibatches_, {});  // gradients of a period that has begun stay out of the trace
+    load(data, 0);
+    forward(pass);
+    backward(pass, true);
+    std::map<std::string, HostMatrix> all;
+    const auto record = [&](const std::string& name, const Layer& layer, const Matrix& matrix) {
+        HostMatrix host{matrix.rows(), matrix.cols(), std::vector<float>(matrix.size())};
+        layer.copy_to_host(matrix, host.values.data());
+        all[name] = std::move(host);
+    };
+    for (const auto& layer : layers_) {
+        if (dynamic_cast<const CostLayer*>(layer.get())) continue;
+        record("activations/" + layer->name(), *layer, layer->outputs());
+        if (layer->gradient()) record("gradients/" + layer->name(), *layer, *layer->gradient());
+    }
+    for (const WeightLayer* layer : weight_layers_) {
+        for (std::size_t i = 0; i < layer->weights().size(); i++)
+            if (layer->weights()[i].owned() && layer->weights()[i].weights->learns())
+                all["weight_gradients/" + layer->name() + "/" + std::to_string(i)] = layer->weights()[i].weights->total_gradient();
+        if (layer->biases().learns()) all["bias_gradients/" + layer->name()] = layer->biases().total_gradient();
+    }
+    restore(minibatches_, before);
+    return all;
 }
 
 BatchResult Net::finish_batch() {

@@ -1,5 +1,4 @@
-// Softmax layers (spec 3.6), fused with the cost above where that is their only user.
-#include "engine/cost.h"
+// Softmax layers (spec 3.6).
 #include "engine/families.h"
 
 namespace convnet {
@@ -9,24 +8,12 @@ class SoftmaxLayer final : public Layer {
 public:
     using Layer::Layer;
 
-    void link() override { fused_ = fused_cost_of(*this); }
-
-    void backward(const Pass& pass) override {
-        if (!fused_) return Layer::backward(pass);
-        const auto* cost = dynamic_cast<const CostLayer*>(users()[0]);
-        if (!inputs()[0]->wants_gradient() || cost->coeff() == 0) return;
-        const GradientTarget target = inputs()[0]->gradient_target(logical_device());
-        fused_->softmax_gradient(outputs_, target.matrix, target.scale);
-    }
-
 private:
     void compute(const Pass& pass) override { device_.softmax(input(0).data(), outputs_.data(), output_rows_, pass.cases); }
 
     void input_gradient(int, const Matrix& gradient, Matrix& target, Scale scale, const Pass& pass) override {
         device_.softmax_gradient(gradient.data(), outputs_.data(), target.data(), output_rows_, pass.cases, scale);
     }
-
-    FusedCost* fused_ = nullptr;
 };
 
 }  // namespace

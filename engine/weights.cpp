@@ -77,25 +77,49 @@ double Weights::gather_gradients(const UpdateTime& time) {
     return owner_scale;
 }
 
-void Weights::update(const UpdateTime& time) {
-    if (!learns()) return;
+Matrix& Weights::owner_gradient() {
     User& owner = users_[0];
-    const double gradient_scale = gather_gradients(time);
     if (owner.empty) {
         owner.gradient.resize(values_.rows(), values_.cols());
         device_.fill(owner.gradient.data(), owner.gradient.size(), 0);
     }
-    const double decay = rule_.decay > 0 ? rule_.decay * rate_now(owner, time, 1) : 0;
+    return owner.gradient;
+}
+
+void Weights::update(const UpdateTime& time) {
+    if (!learns()) return;
+    const float gradient_scale = static_cast<float>(gather_gradients(time));
+    const Matrix& gradient = owner_gradient();
+    const float momentum = static_cast<float>(rule_.momentum);
+    const float decay = static_cast<float>(rule_.decay > 0 ? rule_.decay * rate_now(users_[0], time, 1) : 0);
     if (rule_.super_eps > 0)
-        device_.adaptive_update(values_.data(), increments_.data(), owner.gradient.data(), mean_.data(), mean_square_.data(), values_.size(),
-                                rule_.momentum, gradient_scale, decay, rule_.super_eps);
+        device_.adaptive_update(values_.data(), increments_.data(), gradient.data(), mean_.data(), mean_square_.data(), values_.size(), momentum, gradient_scale,
+                                decay, static_cast<float>(rule_.super_eps));
     else
-        device_.update_weights(values_.data(), increments_.data(), owner.gradient.data(), values_.size(), rule_.momentum, gradient_scale, decay);
+        device_.update_weights(values_.data(), increments_.data(), gradient.data(), values_.size(), momentum, gradient_scale, decay);
     if (rule_.zero_mean_max > 0)
-        device_.bound_zero_mean_norms(values_.data(), values_.rows(), values_.cols(), rule_.zero_mean_min, rule_.zero_mean_max);
+        device_.bound_zero_mean_norms(values_.data(), values_.rows(), values_.cols(), static_cast<float>(rule_.zero_mean_min), static_cast<float>(rule_.zero_mean_max));
     if (rule_.column_norm > 0)
-        device_.normalize_local_weights(values_.data(), rule_.local_modules, values_.rows() / rule_.local_modules, values_.cols(), rule_.column_norm);
+        device_.normalize_local_weights(values_.data(), rule_.local_modules, values_.rows() / rule_.local_modules, values_.cols(), static_cast<float>(rule_.column_norm));
     for (User& user : users_) user.empty = true;
+}
+
+void Weights::update_tree(const Tree& tree, const UpdateTime& time) {
+    if (!learns()) return;
+    const Matrix& gradient = owner_gradient();
+    device_.treefc_update(tree, values_.data(), increments_.data(), gradient.data(), values_.rows(), static_cast<float>(rule_.momentum),
+                          static_cast<float>(rule_.rate), static_cast<float>(rule_.decay), 1.0f / time.cases);
+    users_[0].empty = true;
+}
+
+HostMatrix Weights::total_gradient() const {
+    HostMatrix total{values_.rows(), values_.cols(), std::vector<float>(values_.size())};
+    for (const User& user : users_) {
+        if (user.empty) continue;
+        const HostMatrix share = downloaded(user.gradient);
+        for (std::size_t i = 0; i < total.values.size(); i++) total.values[i] += share.values[i];
+    }
+    return total;
 }
 
 std::vector<const Matrix*> Weights::pending() const {

@@ -52,6 +52,12 @@ public:
     // Where user `user` (0 is the owner) adds its gradient, and how.
     Layer::GradientTarget gradient_target(int user);
     void update(const UpdateTime& time);
+    // treefc: constant rates, scaled by the leaves under each column's node; no schedules or constraints.
+    void update_tree(const Tree& tree, const UpdateTime& time);
+
+    // The summed gradients of all users since the last update, row-major; zeros where there are none.
+    HostMatrix total_gradient() const;
+    void set_value(std::size_t element, float value) { device_.copy_from_host(&value, values_.data() + element, 1); }
 
     // What an interrupted run needs besides values and increments: gradients of an update period that has
     // begun, and the running means of superEps. Empty matrices where there are none.
@@ -67,6 +73,7 @@ private:
     };
     double rate_now(const User& user, const UpdateTime& time, int use) const;
     double gather_gradients(const UpdateTime& time);
+    Matrix& owner_gradient();  // zeros where nothing was added
 
     Device& device_;
     const UpdateRule rule_;
@@ -92,7 +99,7 @@ public:
 
     // Takes over the matrices of the layers that it shares with.
     void share_weights(const std::vector<WeightLayer*>& sources);
-    void update(const UpdateTime& time);
+    virtual void update(const UpdateTime& time);
 
     const std::vector<WeightUse>& weights() const { return weights_; }
     Weights& biases() const { return *biases_; }

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import importlib
 from typing import Protocol
 
 import numpy as np
+
+from convnet_py.errors import EngineError
 
 #: cost name -> its values summed over the cases of the batch (spec 3.7), and the number of cases.
 CostsAndCases = tuple[dict[str, list[float]], int]
@@ -43,6 +46,17 @@ class Engine(Protocol):
     def check_gradients(self, data: list[np.ndarray]) -> tuple[int, int, str]:
         """Compare gradients with forward differences (spec 3.9): tests failed, tests done, and the printed report."""
 
+    def trace(self, data: list[np.ndarray]) -> dict[str, np.ndarray]:
+        """One forward and backward pass in training mode over all cases of ``data`` as a single minibatch.
+
+        Nothing is updated, no counter advances, and pending gradients stay. Returns, in C order:
+        ``activations/LAYER``, float32 (outputs, cases), of every layer but costs; ``gradients/LAYER``, likewise,
+        the gradient of minus the summed cost at the layer's outputs, where the engine has one (not of a softmax
+        fused with its cost, nor below the lowest weights); ``weight_gradients/LAYER/INPUT`` and
+        ``bias_gradients/LAYER``, summed over the cases, in the shape of the weights, of what learns (gradients
+        of a shared matrix that are joined: under its owner); ``costs/COST``, float64, summed over the cases.
+        """
+
     def sync_with_host(self) -> None:
         """Write weights and increments back into the arrays of the layer dictionaries."""
 
@@ -51,3 +65,38 @@ class Engine(Protocol):
 
     def restore(self, state: dict[str, np.ndarray]) -> None:
         """Take over a ``state()`` of an engine with the same net."""
+
+
+#: Engine -> its module, its class, and what to say where the module cannot be imported.
+ENGINES = {
+    "rebuilt": ("convnet_py.engines.rebuilt", "RebuiltEngine", "it is not built or not loadable"),
+    "torch": ("convnet_py.engines.torch", "TorchEngine", "it needs PyTorch; install the extra 'torch'"),
+}
+
+
+def make_engine(
+    name: str,
+    layers: dict[str, dict],
+    *,
+    device_ids: list[int],
+    minibatch_size: int,
+    weight_update_freq: int,
+    seed: int,
+    threads: int,
+    transfers: str | None,
+) -> Engine:
+    """The engine ``name`` (a key of ENGINES), built for a net. Raises EngineError where it cannot be had or refuses."""
+    module, cls, hint = ENGINES[name]
+    try:
+        engine = getattr(importlib.import_module(module), cls)
+    except ImportError as error:
+        raise EngineError(f"engine '{name}': {hint} ({error})") from None
+    return engine(
+        layers,
+        device_ids=device_ids,
+        minibatch_size=minibatch_size,
+        weight_update_freq=weight_update_freq,
+        seed=seed,
+        threads=threads,
+        transfers=transfers,
+    )

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import numpy as np
 
 from convnet_py import _engine
@@ -9,11 +12,22 @@ from convnet_py.engines import CostsAndCases
 from convnet_py.errors import EngineError
 
 
+@contextmanager
+def _engine_errors() -> Iterator[None]:
+    """What the engine throws becomes an EngineError."""
+    try:
+        yield
+    except RuntimeError as error:
+        raise EngineError(str(error)) from error
+
+
 class RebuiltEngine:
     """One net on ``len(device_ids)`` logical devices, all of them this machine's CPU.
 
     ``layers``: layer dictionaries by name, in definition order (spec 2.9). ``seed`` keys dropout masks
     and noise; results depend neither on ``threads`` nor on how logical devices are mapped.
+    ``transfers``: "host" rounds what layers with quantF or quantB half send between logical devices
+    (spec 3.11). ``exact_gradients``: cnorm passes the gradient that the historic one leaves out (spec 3.3).
     Raises EngineError for a net that the engine cannot run.
     """
 
@@ -27,14 +41,22 @@ class RebuiltEngine:
         seed: int = 0,
         threads: int = 1,
         transfers: str = "peer",
+        exact_gradients: bool = False,
     ):
-        if transfers == "host":
-            raise EngineError("--transfers host: half-precision transfers are not built yet; use --transfers peer")
         self._layers = layers
-        try:
-            self._net = _engine.Net(layers, len(device_ids), minibatch_size, weight_update_freq, seed, threads)
-        except RuntimeError as error:
-            raise EngineError(str(error)) from error
+        conserve_memory = any(layer.get("conserveMem") for layer in layers.values())
+        with _engine_errors():
+            self._net = _engine.Net(
+                layers,
+                len(device_ids),
+                minibatch_size,
+                weight_update_freq,
+                seed,
+                threads,
+                transfers == "host",
+                exact_gradients,
+                conserve_memory,
+            )
 
     @property
     def device_name(self) -> str:
@@ -42,27 +64,31 @@ class RebuiltEngine:
         return self._net.device_name()
 
     def start_batch(self, data: list[np.ndarray], progress: float, test: bool = False) -> None:
-        self._net.start_batch(list(data), progress, test)
+        with _engine_errors():
+            self._net.start_batch(list(data), progress, test)
 
     def finish_batch(self) -> CostsAndCases:
-        try:
+        with _engine_errors():
             return self._net.finish_batch()
-        except RuntimeError as error:
-            raise EngineError(str(error)) from error
 
     def start_multiview_test(
         self, data: list[np.ndarray], num_views: int, probs: np.ndarray | None = None, logreg_name: str | None = None
     ) -> None:
-        raise EngineError("multiview tests are not built yet in the rebuilt engine")
+        with _engine_errors():
+            self._net.start_multiview_test(list(data), num_views, probs, logreg_name)
 
     def start_feature_writer(self, data: list[np.ndarray], features: list[np.ndarray], layer_names: list[str]) -> None:
-        try:
+        with _engine_errors():
             self._net.start_feature_writer(list(data), list(features), list(layer_names))
-        except RuntimeError as error:
-            raise EngineError(str(error)) from error
 
     def check_gradients(self, data: list[np.ndarray]) -> tuple[int, int, str]:
-        raise EngineError("gradient checks are not built yet in the rebuilt engine")
+        with _engine_errors():
+            return self._net.check_gradients(list(data))
+
+    def trace(self, data: list[np.ndarray]) -> dict[str, np.ndarray]:
+        with _engine_errors():
+            arrays = self._net.trace(list(data))
+        return {**arrays, **{f"costs/{name}": np.array(values) for name, values in self._net.costs_of_trace().items()}}
 
     def sync_with_host(self) -> None:
         for name, layer in self._layers.items():
@@ -80,7 +106,5 @@ class RebuiltEngine:
 
     def restore(self, state: dict[str, np.ndarray]) -> None:
         pending = {name.removeprefix("pending/"): a for name, a in state.items() if name.startswith("pending/")}
-        try:
+        with _engine_errors():
             self._net.restore(int(state["minibatches"]), pending)
-        except RuntimeError as error:
-            raise EngineError(str(error)) from error

@@ -1,4 +1,4 @@
-"""What the layer functions of the torch engine share: the registry by type name, the pass they run in, image views (spec 3).
+"""What the layer functions of the torch engine share: registry by type name, pass, images and windows (spec 3).
 
 Batch matrices are (cases, values) tensors here, the transposes of the protocol's arrays, so that images are
 contiguous in the order that PyTorch's operations take.

@@ -21,7 +21,7 @@ _GUARD = math.exp(-50)
 
 @dataclass(frozen=True)
 class CostInputs:
-    """A cost's inputs (cases, values). ``below``: what the second one is a softmax or logistic of, if they are fused."""
+    """A cost's inputs (cases, values). ``below``: the input of the softmax or logistic neuron that it is fused with."""
 
     values: list[Tensor]
     below: Tensor | None
@@ -111,7 +111,7 @@ def _gsum2(layer: dict, inputs: CostInputs) -> Cost:
 
 
 def _log_set_sums(energies: Tensor, size: int) -> Tensor:
-    """(cases,): the log of the sum, over all sets of ``size`` classes, of exp(sum of their energies (cases, classes))."""
+    """(cases,): the log of the sum over all sets of ``size`` classes of exp(their energies' sum)."""
     # Column k: sets of k among the classes so far. Minus infinity would make NaN of autograd's gradient.
     impossible = -1e30
     sums = energies.new_full((len(energies), size + 1), impossible)

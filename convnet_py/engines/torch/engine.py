@@ -16,7 +16,7 @@ from convnet_py.engines import CostsAndCases
 from convnet_py.engines.torch import combine, conv, dropout, fc, image, neuron, norm, pool, softmax  # noqa: F401
 from convnet_py.engines.torch.base import FORWARD, Pass, Tensor
 from convnet_py.engines.torch.cost import COSTS, FUSED_WITH, CostInputs
-from convnet_py.engines.torch.matrices import make_weights
+from convnet_py.engines.torch.sharing import WeightsOfNet
 from convnet_py.engines.torch.weights import UpdateTime
 from convnet_py.errors import EngineError
 
@@ -55,7 +55,8 @@ class TorchEngine:
         self._index = {name: i for i, name in enumerate(layers)}
         self._users = Counter(source for layer in layers.values() for source in layer.get("inputs", ()))
         self._check_layers(len(device_ids))
-        self._matrices, self._weights, self._biases = make_weights(layers, self._index, seed)
+        self._weights = WeightsOfNet(layers, self._index, seed)
+        self._matrices = self._weights.matrices
         self._worker = ThreadPoolExecutor(1, "torch engine")
         self._in_flight: Future[CostsAndCases] | None = None
 
@@ -109,7 +110,7 @@ class TorchEngine:
 
     def check_gradients(self, data: list[np.ndarray]) -> tuple[int, int, str]:
         """Raises EngineError: its gradients are autograd's; compare it with the rebuilt engine instead."""
-        raise EngineError("the torch engine has no gradient check; `convnet compare` holds its gradients against others")
+        raise EngineError("the torch engine has no gradient check: 'convnet compare' takes its place")
 
     def _start(self, job: Callable[[], CostsAndCases]) -> None:
         self._check_idle()
@@ -157,7 +158,8 @@ class TorchEngine:
 
     @staticmethod
     def _check_target(array: np.ndarray, shape: tuple[int, int], what: str) -> None:
-        if array.dtype != np.float32 or array.shape != shape or not (array.flags.c_contiguous and array.flags.writeable):
+        writable = array.flags.c_contiguous and array.flags.writeable
+        if array.dtype != np.float32 or array.shape != shape or not writable:
             raise ValueError(f"{what}: expected a writable C-contiguous float32 array of shape {shape}")
 
     # Passes
@@ -167,7 +169,8 @@ class TorchEngine:
             yield slice(first, min(first + self._minibatch_size, cases))
 
     def _pass(self, train: bool, multiview: bool = False) -> Pass:
-        return Pass(train, self._minibatches, self._seed, self._index, self._weights, self._biases, multiview)
+        weights, biases = self._weights.weights, self._weights.biases
+        return Pass(train, self._minibatches, self._seed, self._index, weights, biases, multiview)
 
     def _run_batch(self, data: list[np.ndarray], cases: int, progress: float, test: bool) -> CostsAndCases:
         costs: dict[str, list[float]] = {}
@@ -231,7 +234,7 @@ class TorchEngine:
         sent: dict[tuple[str, int], Tensor] = {}
         for name, layer in self._layers.items():
             if layer["type"] == "data":
-                outputs[name] = torch.from_numpy(data[layer["dataIdx"]][:, minibatch]).T.contiguous()
+                outputs[name] = torch.from_numpy(np.array(data[layer["dataIdx"]][:, minibatch].T, order="C"))
             else:
                 inputs = [self._received(layer, source, outputs, sent) for source in layer["inputs"]]
                 if layer["type"] in COSTS:
@@ -296,9 +299,7 @@ class TorchEngine:
             if values.requires_grad and values.grad is not None:
                 arrays[f"gradients/{name}"] = _rows_by_cases(values.grad)
         for matrix in self._matrices:
-            for layer, gradient in matrix.gradients().items():
-                kind, _, index = matrix.name.rpartition("/")
-                arrays[f"{kind}/{layer}{index and '/' + index}"] = gradient.numpy().copy()
+            arrays |= {name: gradient.numpy().copy() for name, gradient in matrix.gradients().items()}
         return {**arrays, **{f"costs/{name}": np.array(values) for name, values in costs.items()}}
 
     # State
@@ -307,8 +308,13 @@ class TorchEngine:
         """As the protocol says."""
         self._check_idle()
         for matrix in self._matrices:
-            matrix.host_values[...] = matrix.values.numpy()
-            matrix.host_increments[...] = matrix.increments.numpy()
+            owner = matrix.users[0]
+            layer = self._layers[owner.layer]
+            if owner.input is None:
+                values, increments = layer["biases"], layer["biasesInc"]
+            else:
+                values, increments = layer["weights"][owner.input], layer["weightsInc"][owner.input]
+            values[...], increments[...] = matrix.values.numpy(), matrix.increments.numpy()
 
     def state(self) -> dict[str, np.ndarray]:
         """As the protocol says."""

@@ -42,7 +42,7 @@ class _Windows:
         self._size, self._stride, self._outputs = size, stride, outputs
 
     def elements(self, images: Tensor) -> Iterator[Tensor]:
-        """For each place in a window, row by row, a view of the images' pixels that have it: (..., outputs, outputs)."""
+        """For each place in a window, row by row, a view of the pixels that have it: (..., outputs, outputs)."""
         length = self._stride * (self._outputs - 1) + 1
         for y in range(self._size):
             for x in range(self._size):

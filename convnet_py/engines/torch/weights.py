@@ -70,19 +70,28 @@ def _step_rate(base: float, target: float, step: int, steps: int) -> float:
 
 @dataclass
 class User:
-    """A layer input that uses a matrix. ``tensor`` shares its memory, but has a gradient of its own."""
+    """A layer's use of a matrix: for its input ``input``, or None for biases, with its rate and its schedule."""
 
     layer: str
+    input: int | None
     rate: float
     schedule: dict
-    tensor: Tensor
+    #: shares the matrix' memory, but has a gradient of its own.
+    tensor: Tensor = field(default_factory=lambda: torch.empty(0))
+
+
+def _named(weights: str, biases: str, user: User) -> str:
+    return f"{biases}/{user.layer}" if user.input is None else f"{weights}/{user.layer}/{user.input}"
+
+
+def _gradient_name(user: User) -> str:
+    return _named("weight_gradients", "bias_gradients", user)
 
 
 @dataclass
 class Weights:
-    """One matrix of weights or biases; its first user owns it. A base rate of the owner of 0 or less stops all learning."""
+    """One matrix of weights or biases. Its first user owns it; a base rate of the owner of 0 stops all learning."""
 
-    name: str
     values: Tensor
     increments: Tensor
     rule: Rule
@@ -97,22 +106,27 @@ class Weights:
             self.means = torch.zeros_like(self.values), torch.zeros_like(self.values)
 
     @property
+    def name(self) -> str:
+        """``weights/LAYER/INPUT`` or ``biases/LAYER``, by its owner."""
+        return _named("weights", "biases", self.users[0])
+
+    @property
     def learns(self) -> bool:
+        """Whether it is updated at all."""
         return self.users[0].rate > 0
 
-    def add_user(self, layer: str, rate: float, schedule: dict) -> Tensor:
-        """The tensor that a layer computes with."""
-        tensor = self.values.detach()
-        learns = self.learns if self.users else rate > 0
-        self.users.append(User(layer, rate, schedule, tensor.requires_grad_(learns)))
-        return tensor
+    def add_user(self, user: User) -> Tensor:
+        """Register a user, the owner first, and return the tensor that it computes with."""
+        self.users.append(user)
+        user.tensor = self.values.detach().requires_grad_(self.learns)
+        return user.tensor
 
     def gradients(self) -> dict[str, Tensor]:
-        """Layer -> gradient since the last update, summed over cases; under the owner's name where all users' join."""
-        given = [(user.layer, user.tensor.grad) for user in self.users if user.tensor.grad is not None]
+        """Gradients since the last update, summed over cases, by name; those that are joined, by the owner's."""
+        given = [user for user in self.users if user.tensor.grad is not None]
         if self.rule.sums_gradients and given:
-            return {self.users[0].layer: sum(gradient for _, gradient in given)}
-        return dict(given)
+            return {_gradient_name(self.users[0]): sum(user.tensor.grad for user in given)}
+        return {_gradient_name(user): user.tensor.grad for user in given}
 
     def _rate(self, user: int, time: UpdateTime, use: int) -> float:
         """The rate now, with its noise. ``use``: 0 for the gradient, 1 for the decay, which draw separately."""

@@ -1,0 +1,449 @@
+"""``convnet compare``: two engines, or an engine and a trace file, on the same net, weights, batches and masks (spec 3).
+
+Both compute one minibatch (activations, gradients), one update on it, and some more batches. A gradient has a jump
+where a relu's input is 0 or two pixels of a pooling window are equal; there, rounding decides on which side an
+engine is. Cases that the two decide differently are replaced by others before anything is judged.
+"""
+
+from __future__ import annotations
+
+import copy
+import json
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from convnet_py import build
+from convnet_py.branches import branches_differ
+from convnet_py.compare_html import html_report
+from convnet_py.engines import ENGINES, Engine, make_engine
+from convnet_py.errors import ConvnetError, UsageError
+from convnet_py.options import (
+    DECLARATIONS,
+    NUMBER,
+    PATH,
+    TEXT,
+    Kind,
+    Options,
+    convert,
+    flag,
+    parse_texts,
+    split_arguments,
+)
+from convnet_py.run import progress
+from convnet_py.trace import Trace, TraceError, read_trace, write_trace
+
+Warn = Callable[[str], None]
+
+#: Option -> what it takes, its default as text (None: none), what it is for.
+OPTIONS: dict[str, tuple[Kind, str | None, str]] = {
+    "engines": (TEXT, None, f"two of {', '.join(ENGINES)} and trace files: A,B; or one, with --hdf5"),
+    "batches": (Kind("an integer of at least 0", lambda text: int(text.removeprefix("+"))), "1", "batches to train on"),
+    "json": (PATH, None, "file for the report as JSON"),
+    "html": (PATH, None, "file for the report as a web page"),
+    "hdf5": (PATH, None, "file for the trace of the first engine (docs/trace.md)"),
+    "tolerance-activations": (NUMBER, "1e-5", "of activations and costs, relative to the layer's largest value"),
+    "tolerance-gradients": (NUMBER, "1e-4", "of gradients, likewise"),
+    "tolerance-weights": (NUMBER, "1e-5", "of weights after one update, likewise"),
+    "tolerance-trained": (NUMBER, None, "of weights after the batches, likewise (default: shown, not judged)"),
+}
+
+#: Options of training runs that have the same meaning here.
+RUN_OPTIONS = [
+    name
+    for name in DECLARATIONS
+    if name
+    not in ("f", "test-range", "save-path", "test-freq", "test-one", "test-only", "multiview-test", "check-grads",
+            "max-filesize", "zip-save", "test-out", "logreg-name", "engine", "conserve-mem", "device")
+]  # fmt: skip
+
+#: How often cases may be replaced by others on which the engines decide alike.
+ROUNDS = 6
+
+
+@dataclass(frozen=True)
+class Tolerances:
+    """The largest relative differences that pass; ``trained`` None: not judged."""
+
+    activations: float
+    gradients: float
+    weights: float
+    trained: float | None
+
+
+@dataclass(frozen=True)
+class Row:
+    """How two arrays differ. ``difference``: the largest one, relative to the largest value of the first engine's.
+
+    ``beyond``: elements beyond the tolerance. ``note``: why it is not judged, if it is not.
+    """
+
+    section: str
+    name: str
+    difference: float | None
+    tolerance: float | None
+    elements: int = 0
+    beyond: int = 0
+    note: str = ""
+
+    @property
+    def verdict(self) -> str:
+        """``ok``, ``FAILED``, or ``-`` where nothing is judged."""
+        if self.tolerance is None or self.difference is None:
+            return "-"
+        return "ok" if self.difference <= self.tolerance else "FAILED"
+
+
+@dataclass
+class Report:
+    """What came out. ``costs``: (what, cost, value number, first engine's, second's), per case."""
+
+    engines: list[str]
+    cases: int
+    replaced: int
+    undecided: int
+    rows: list[Row] = field(default_factory=list)
+    costs: list[tuple[str, str, int, float, float]] = field(default_factory=list)
+
+    @property
+    def failed(self) -> list[Row]:
+        """The rows beyond their tolerance."""
+        return [row for row in self.rows if row.verdict == "FAILED"]
+
+
+@dataclass(frozen=True)
+class _Request:
+    """A command line: ``options`` those of a run, the others this command's."""
+
+    engines: list[str]
+    options: Options
+    batches: int
+    outputs: dict[str, Path | None]
+    tolerances: Tolerances
+
+
+def compare_usage() -> str:
+    """The options, one line each."""
+    own = {name: f"{help} ({default})" if default else help for name, (_, default, help) in OPTIONS.items()}
+    runs = {name: DECLARATIONS[name].help for name in RUN_OPTIONS}
+    return "\n".join(f"{flag(name):<26}{help}" for name, help in {**own, **runs}.items())
+
+
+def run_compare(arguments: Sequence[str], warn: Warn) -> int:
+    """Compare, print the report and write what was asked for; 1 if anything is beyond its tolerance.
+
+    Raises ConvnetError for anything wrong with options, layer files, data or traces.
+    """
+    request = _parse(arguments)
+    setting = _Setting(request, warn)
+    traces, replaced = setting.traces()
+    if request.outputs["hdf5"]:
+        write_trace(traces[0], request.outputs["hdf5"])
+        print(f"trace: {request.outputs['hdf5']}")
+    if len(traces) == 1:
+        return 0
+    report = compare_traces(*traces, setting.layers, request.tolerances)
+    report.replaced = replaced
+    print(text_report(report))
+    for kind, render in (("json", json_report), ("html", html_report)):
+        if request.outputs[kind]:
+            _write(request.outputs[kind], render(report))
+            print(f"{kind}: {request.outputs[kind]}")
+    return 1 if report.failed else 0
+
+
+def _parse(arguments: Sequence[str]) -> _Request:
+    texts = split_arguments(arguments, [*OPTIONS, *RUN_OPTIONS])
+    values = {
+        name: convert(name, text, kind) if (text := texts.pop(name, default)) is not None else None
+        for name, (kind, default, _) in OPTIONS.items()
+    }
+    options = parse_texts(texts)
+    missing = [name for name in ("engines", "layer-def", "layer-params") if name not in {*texts} | {
+        own for own, value in values.items() if value is not None}]  # fmt: skip
+    if missing:
+        raise UsageError("missing: " + ", ".join(map(flag, missing)))
+    engines = [word.strip() for word in values["engines"].split(",")]
+    if len(engines) > 2 or (len(engines) == 1 and not values["hdf5"]):
+        raise UsageError(f"--engines: got '{values['engines']}', takes two: A,B (or one, with --hdf5)")
+    for engine in engines:
+        _check_engine(engine, values["hdf5"])
+    tolerances = {name.removeprefix("tolerance-"): v for name, v in values.items() if name.startswith("tolerance-")}
+    outputs = {kind: values[kind] for kind in ("json", "html", "hdf5")}
+    return _Request(engines, options, values["batches"], outputs, Tolerances(**tolerances))
+
+
+def _check_engine(engine: str, output: Path | None) -> None:
+    if engine in ENGINES:
+        return
+    if not Path(engine).is_file():
+        raise UsageError(f"--engines: got '{engine}', takes {', '.join(ENGINES)} or an existing trace file")
+    if output and output.exists() and output.samefile(engine):
+        raise UsageError(f"--hdf5: {output} is one of the traces to compare")
+
+
+class _Setting:
+    """The net and the data that every engine gets, and the minibatch that is traced."""
+
+    def __init__(self, request: _Request, warn: Warn):
+        self.request = request
+        options = request.options
+        name = build._provider_name(options)
+        if name is None:
+            raise UsageError("missing: --data-provider or --data-path")
+        provider, _ = build._make_providers(options, name, warn)
+        assert provider is not None
+        self.layers = build._new_layers(options, provider, warn)
+        build._convert_layers(options, self.layers, warn)
+        numbers = list(options.train_range or range(1, max(request.batches, 1) + 1))
+        self._per_epoch = len(numbers)
+        self._batches = [provider.get_batch(numbers[i % len(numbers)]) for i in range(max(request.batches, 1))]
+        self.data = [np.ascontiguousarray(matrix[:, : options.mini]) for matrix in self._batches[0]]
+
+    def traces(self) -> tuple[list[Trace], int]:
+        """The trace of each engine, and the number of cases that were replaced for them."""
+        names = self.request.engines
+        files = {name: read_trace(Path(name)) for name in names if name not in ENGINES}
+        for name, trace in files.items():
+            self._check_file(trace, name)
+        engines = [None if name in files else _Live(name, self.layers, self.request.options) for name in names]
+        replaced = self._agree_on_branches([live for live in engines if live]) if not files else 0
+        traces = []
+        for name, live in zip(names, engines, strict=True):
+            traces.append(files[name] if live is None else self._finish(live))
+        return traces, replaced
+
+    def _check_file(self, trace: Trace, name: str) -> None:
+        """Take the file's minibatch for ours; the initial weights must be the same. Raises TraceError."""
+        for i, matrix in enumerate(self.data):
+            given = trace.arrays.get(f"data/{i}")
+            if given is None:
+                raise TraceError(f"{name}: it lacks data/{i}, the minibatch that it was made from")
+            if given.ndim != 2 or given.shape[0] != matrix.shape[0]:
+                raise TraceError(f"{name}: data/{i} is of shape {given.shape}, the net takes {matrix.shape[0]} rows")
+            self.data[i] = np.ascontiguousarray(given, dtype=np.float32)
+        for key, array in _weight_arrays(self.layers, "initial").items():
+            if key in trace.arrays and not np.array_equal(trace.arrays[key], array):
+                raise TraceError(f"{name}: {key} differs: it was made from another net or with another --seed")
+
+    def _agree_on_branches(self, engines: list[_Live]) -> int:
+        """Replace cases until all engines decide alike on every one; the number of replacements."""
+        replaced = 0
+        for _ in range(ROUNDS):
+            for live in engines:
+                live.trace.arrays |= live.engine.trace(self.data)
+            if len(engines) < 2:
+                return 0
+            differ = branches_differ(self.layers, *(live.trace for live in engines))
+            if not differ.any() or differ.all():
+                return replaced
+            replaced += int(differ.sum())
+            good = np.flatnonzero(~differ)
+            for matrix in self.data:
+                matrix[:, differ] = matrix[:, good[np.arange(differ.sum()) % len(good)]]
+            for live in engines:
+                live.trace.arrays.clear()
+        return replaced
+
+    def _finish(self, live: _Live) -> Trace:
+        """Trace the minibatch unless that is done, update once with it, and train on the batches."""
+        options, arrays = self.request.options, live.trace.arrays
+        if not arrays:
+            arrays |= live.engine.trace(self.data)
+        arrays |= {f"data/{i}": matrix.copy() for i, matrix in enumerate(self.data)}
+        arrays |= _weight_arrays(self.layers, "initial")
+        once = [np.tile(matrix, options.wupdate_freq) for matrix in self.data]
+        live.train(once, 0.0)
+        arrays |= live.weights("updated")
+        total = options.epochs * self._per_epoch
+        costs = [
+            live.train(batch, progress(number, total))
+            for number, batch in enumerate(self._batches[: self.request.batches], 1)
+        ]
+        if costs:
+            arrays |= live.weights("trained")
+            arrays |= {f"trained/costs/{name}": np.array([c[name] for c in costs]) for name in costs[0]}
+        live.close()
+        return live.trace
+
+
+class _Live:
+    """An engine with weights of its own."""
+
+    def __init__(self, name: str, layers: dict[str, dict], options: Options):
+        self._layers = copy.deepcopy(layers)
+        self.trace = Trace(name)
+        self.engine: Engine = make_engine(
+            name,
+            self._layers,
+            device_ids=options.device_ids,
+            minibatch_size=options.mini,
+            weight_update_freq=options.wupdate_freq,
+            seed=options.seed,
+            threads=options.threads,
+            transfers=options.transfers,
+        )
+
+    def train(self, data: list[np.ndarray], position: float) -> dict[str, list[float]]:
+        """Train on a batch; the costs per case."""
+        self.engine.start_batch(data, position)
+        costs, cases = self.engine.finish_batch()
+        return {name: [value / cases for value in values] for name, values in costs.items()}
+
+    def weights(self, when: str) -> dict[str, np.ndarray]:
+        """Copies of all weights and biases, by their names in a trace."""
+        self.engine.sync_with_host()
+        return {name: np.array(array, order="C") for name, array in _weight_arrays(self._layers, when).items()}
+
+    def close(self) -> None:
+        """Let go of the engine and its memory."""
+        del self.engine
+        self._layers = {}
+
+
+def _weight_arrays(layers: dict[str, dict], when: str) -> dict[str, np.ndarray]:
+    """``WHEN/weights/LAYER/INPUT`` and ``WHEN/biases/LAYER``; shared matrices under their owner alone."""
+    arrays = {}
+    for name, layer in layers.items():
+        for i, weights in enumerate(layer.get("weights", ())):
+            if not layer["weightSourceLayers"][i]:
+                arrays[f"{when}/weights/{name}/{i}"] = weights
+        if "biases" in layer:
+            arrays[f"{when}/biases/{name}"] = layer["biases"]
+    return arrays
+
+
+# Judging
+
+
+def compare_traces(one: Trace, other: Trace, layers: dict[str, dict], tolerances: Tolerances) -> Report:
+    """How the second trace differs from the first, and whether that passes. Raises TraceError for arrays that do not fit.
+
+    Activations, costs and weights must be in both; gradients are compared where both have them.
+    """
+    differ = branches_differ(layers, one, other)
+    report = Report([one.engine, other.engine], len(differ), 0, int(differ.sum()))
+    add = report.rows.append
+    for name, layer in layers.items():
+        kind = "costs" if layer["type"].startswith("cost.") else "activations"
+        first, second = (trace.arrays.get(f"{kind}/{name}") for trace in (one, other))
+        if kind == "costs":
+            first, second = (None if a is None else a[:1] for a in (first, second))
+        add(_row(kind, name, first, second, tolerances.activations, required=True))
+    for name in layers:
+        first, second = (trace.arrays.get(f"gradients/{name}") for trace in (one, other))
+        if first is not None and second is not None and first.shape == second.shape:
+            first, second = first[:, ~differ], second[:, ~differ]
+        if first is not None or second is not None:
+            add(_row("gradients", name, first, second, tolerances.gradients))
+    note = f"{report.undecided} cases took other branches" if report.undecided else ""
+    for title, kinds, tolerance, required in (
+        ("weight gradients", ("weight_gradients", "bias_gradients"), tolerances.gradients, False),
+        ("weights after one update", ("updated/weights", "updated/biases"), tolerances.weights, True),
+        ("weights after the batches", ("trained/weights", "trained/biases"), tolerances.trained, True),
+    ):
+        for kind, name in _names_of(kinds, one, other):
+            label = name if "weight" in kind else f"{name} biases"
+            first, second = (trace.arrays.get(f"{kind}/{name}") for trace in (one, other))
+            row = _row(title, label, first, second, tolerance, required)
+            add(Row(title, label, row.difference, None, row.elements, row.beyond, note) if note else row)
+    report.costs = list(_costs_side_by_side(one, other, len(differ)))
+    return report
+
+
+def _names_of(kinds: Sequence[str], one: Trace, other: Trace) -> Iterator[tuple[str, str]]:
+    for kind in kinds:
+        for name in dict.fromkeys([*one.of_kind(kind), *other.of_kind(kind)]):
+            yield kind, name
+
+
+def _row(
+    section: str, name: str, first: np.ndarray | None, second: np.ndarray | None, tolerance: float | None,
+    required: bool = False,
+) -> Row:  # fmt: skip
+    if first is None or second is None:
+        lacking = "the first engine has none" if first is None else "the second engine has none"
+        return Row(section, name, np.inf if required else None, tolerance, note=lacking)
+    if first.shape != second.shape:
+        raise TraceError(f"{section} of '{name}': the shapes differ, {first.shape} and {second.shape}")
+    difference, beyond = relative_difference(first, second, tolerance)
+    return Row(section, name, difference, tolerance, first.size, beyond)
+
+
+def relative_difference(first: np.ndarray, second: np.ndarray, tolerance: float | None) -> tuple[float, int]:
+    """The largest |first - second| over the largest |first|, and how many elements are beyond the tolerance.
+
+    Infinite where one has NaN or infinity and the other another value there.
+    """
+    same = (first == second) | (np.isnan(first) & np.isnan(second))
+    if same.all():
+        return 0.0, 0
+    scale = np.abs(first).max()
+    with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
+        relative = np.where(same, 0, np.abs(first - second, dtype=np.float64) / np.float64(scale))
+    relative[~np.isfinite(relative)] = np.inf
+    return float(relative.max()), int((relative > (tolerance if tolerance is not None else np.inf)).sum())
+
+
+def _costs_side_by_side(one: Trace, other: Trace, cases: int) -> Iterator[tuple[str, str, int, float, float]]:
+    for name, first in one.of_kind("costs").items():
+        second = other.arrays.get(f"costs/{name}", np.full(first.shape, np.nan))
+        for i, (a, b) in enumerate(zip(first, second, strict=False)):
+            yield "minibatch", name, i, float(a) / cases, float(b) / cases
+    for name, first in one.of_kind("trained/costs").items():
+        second = other.arrays.get(f"trained/costs/{name}", np.full(first.shape, np.nan))
+        for batch, (a, b) in enumerate(zip(first, second, strict=False), 1):
+            for i in range(len(a)):
+                yield f"batch {batch}", name, i, float(a[i]), float(b[i])
+
+
+# Reports
+
+
+def text_report(report: Report) -> str:
+    """The report as tables for a terminal."""
+    lines = [f"{report.engines[0]} (reference) and {report.engines[1]}, {report.cases} cases"]
+    if report.replaced:
+        lines.append(
+            f"{report.replaced} cases replaced on which the two took other branches (relu at 0, ties in pooling)"
+        )
+    width = max(len(row.name) for row in report.rows)
+    section = None
+    for row in report.rows:
+        if row.section != section:
+            section = row.section
+            lines += ["", f"{section} (largest relative difference"
+                      + (f", tolerance {row.tolerance:g})" if row.tolerance is not None else ")")]  # fmt: skip
+        shown = "" if row.difference is None else f"{row.difference:.2e}"
+        beyond = f"  {row.beyond} of {row.elements} elements beyond" if row.beyond else ""
+        lines.append(f"  {row.name:<{width}}  {shown:>9}  {row.verdict:<6}{beyond}  {row.note}".rstrip())
+    lines += ["", "costs per case"]
+    for what, name, i, first, second in report.costs:
+        lines.append(f"  {what:<10} {name}[{i}]  {first:.6f}  {second:.6f}")
+    failed = report.failed
+    lines += ["", f"{len(failed)} of {len(report.rows)} comparisons FAILED" if failed else "all within tolerance"]
+    return "\n".join(lines)
+
+
+def json_report(report: Report) -> str:
+    """The report as JSON; infinite differences as null."""
+    rows = [{**vars(row), "verdict": row.verdict} for row in report.rows]
+    for row in rows:
+        if row["difference"] is not None and not np.isfinite(row["difference"]):
+            row["difference"] = None
+    content: dict[str, Any] = {**vars(report), "rows": rows, "passed": not report.failed}
+    content["costs"] = [
+        {"of": what, "cost": name, "value": i, "first": first, "second": second}
+        for what, name, i, first, second in report.costs
+    ]
+    return json.dumps(content, indent=1) + "\n"
+
+
+def _write(path: Path, text: str) -> None:
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise ConvnetError(f"{path}: the report cannot be written: {error.strerror or error}") from None
