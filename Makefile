@@ -11,14 +11,14 @@ SOURCES := $(shell find device engine bindings cmake -type f 2>/dev/null) CMakeL
 demo: $(VENV)/.built
 	@$(BIN)/convnet demo
 
-test: $(VENV)/.built
+test: $(VENV)/.built $(VENV)/.test-tools
 	@$(BIN)/python -m pytest
 
-lint: $(VENV)/.built
+lint: $(VENV)/.built $(VENV)/.test-tools
 	@$(BIN)/ruff check .
+	@$(BIN)/clang-format --dry-run --Werror $$(find device engine -name '*.cpp' -o -name '*.h')
 
-bench: $(VENV)/.built
-	@$(BIN)/pip install --quiet torch==2.13.0
+bench: $(VENV)/.built $(VENV)/.test-tools
 	@$(BIN)/python benchmarks/conv.py
 	@$(BIN)/python benchmarks/step.py
 
@@ -38,13 +38,19 @@ $(VENV)/bin/pip: | check-tools
 	@$(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip install --quiet --upgrade pip
 
+# PyTorch is a witness in the tests, and a large one.
+$(VENV)/.test-tools: pyproject.toml | $(VENV)/bin/pip
+	@echo "Installing what the tests need"
+	@$(BIN)/pip install --quiet --group test --group lint
+	@touch $@
+
 # The tools that compile are installed beside the rest, so that a later build is an incremental one.
 $(VENV)/.tools: pyproject.toml | $(VENV)/bin/pip
-	@echo "Installing what the build and the tests need"
+	@echo "Installing what the build needs"
 	@$(BIN)/pip install --quiet "scikit-build-core>=0.10" "cython>=3.0" "cmake>=3.18" ninja "numpy>=1.26" "scipy-openblas32>=0.3.28"
 	@touch $@
 
 $(VENV)/.built: $(SOURCES) | $(VENV)/.tools check-tools
 	@echo "Building convnet-py"
-	@$(BIN)/pip install --quiet --no-build-isolation --editable ".[demo,test]"
+	@$(BIN)/pip install --quiet --no-build-isolation --editable ".[demo]"
 	@touch $@

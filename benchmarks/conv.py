@@ -49,6 +49,30 @@ def shortest(repeats: int, runs: list[Callable[[], None]]) -> list[float]:
     return best
 
 
+def operations(
+    channels: int, size: int, filter_size: int, padding: int, stride: int, filters: int, cases: int
+) -> tuple[int, dict]:
+    """The three products of one convolution on random values, and the floating-point operations of each."""
+    modules = 1 + -(-(2 * padding + size - filter_size) // stride)
+    geometry = {
+        "channels": channels,
+        "img_size": size,
+        "filter_size": filter_size,
+        "modules": modules,
+        "padding": padding,
+        "stride": stride,
+    }
+    rng = np.random.default_rng(1)
+    images = rng.standard_normal((channels * size**2, cases), dtype=np.float32)
+    weights = rng.standard_normal((channels * filter_size**2, filters), dtype=np.float32)
+    outputs = rng.standard_normal((filters * modules**2, cases), dtype=np.float32)
+    return 2 * weights.size * modules**2 * cases, {
+        "forward": lambda: _device.conv_forward(images, weights, outputs, **geometry),
+        "weight gradient": lambda: _device.conv_weight_gradient(images, outputs, weights, **geometry),
+        "image gradient": lambda: _device.conv_image_gradient(outputs, weights, images, **geometry),
+    }
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--cases", type=int, default=128)
@@ -60,22 +84,11 @@ def main() -> int:
     print(f"{_device.isa()}, {options.threads} threads, minibatch {options.cases}; target {TARGET} of sgemm")
     print(f"{'layer':6} {'operation':16} {'GFLOP/s':>8} {'sgemm':>8} {'ratio':>6}")
     lowest = np.inf
-    for name, channels, size, filter_size, padding, stride, filters in LAYERS:
-        modules = 1 + -(-(2 * padding + size - filter_size) // stride)
-        geometry = dict(channels=channels, img_size=size, filter_size=filter_size, modules=modules, padding=padding, stride=stride)
-        rng = np.random.default_rng(1)
-        images = rng.standard_normal((channels * size**2, options.cases), dtype=np.float32)
-        weights = rng.standard_normal((channels * filter_size**2, filters), dtype=np.float32)
-        outputs = rng.standard_normal((filters * modules**2, options.cases), dtype=np.float32)
-        results = {
-            "forward": lambda: _device.conv_forward(images, weights, outputs, **geometry),
-            "weight gradient": lambda: _device.conv_weight_gradient(images, outputs, weights, **geometry),
-            "image gradient": lambda: _device.conv_image_gradient(outputs, weights, images, **geometry),
-        }
+    for name, *shape in LAYERS:
+        flops, runs = operations(*shape, options.cases)
         if name == "conv1":
-            del results["image gradient"]
-        flops = 2 * weights.size * modules**2 * options.cases
-        for operation, run in results.items():
+            del runs["image gradient"]
+        for operation, run in runs.items():
             seconds, *sgemm_seconds = shortest(options.repeats, [run, *sgemm])
             rate, sgemm_rate = flops / seconds, sgemm_flops / min(sgemm_seconds)
             lowest = min(lowest, rate / sgemm_rate)

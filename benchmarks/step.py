@@ -59,8 +59,14 @@ class TwoColumns(nn.Module):
 
 
 def ours(images: np.ndarray, labels: np.ndarray, threads: int) -> dict[str, Callable[[], None]]:
-    layers = read_net(NET / "layers.cfg", NET / "params.cfg", data_dims=[images.shape[0], 1], num_gpus=2, num_classes=CLASSES,
-                      rng=np.random.RandomState(0))
+    layers = read_net(
+        NET / "layers.cfg",
+        NET / "params.cfg",
+        data_dims=[images.shape[0], 1],
+        num_gpus=2,
+        num_classes=CLASSES,
+        rng=np.random.RandomState(0),
+    )
     engine = RebuiltEngine(layers, [0, 0], minibatch_size=images.shape[1], threads=threads)
 
     def step(test: bool) -> None:
@@ -100,7 +106,10 @@ def main() -> int:
     rng = np.random.default_rng(0)
     images = rng.standard_normal((3 * 224 * 224, options.cases), dtype=np.float32)
     labels = rng.integers(0, CLASSES, (1, options.cases)).astype(np.float32)
-    programs = {"convnet-py": ours(images, labels, options.threads), f"PyTorch {torch.__version__}": theirs(images, labels, options.threads)}
+    programs = {
+        "convnet-py": ours(images, labels, options.threads),
+        f"PyTorch {torch.__version__}": theirs(images, labels, options.threads),
+    }
     print(f"alexnet-2012, minibatch {options.cases}, {options.threads} threads: images/s")
     for part in ("forward", "training"):
         shortest = dict.fromkeys(programs, np.inf)

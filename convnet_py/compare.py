@@ -1,8 +1,8 @@
-"""``convnet compare``: two engines, or an engine and a trace file, on the same net, weights, batches and masks (spec 3).
+"""``convnet compare``: two engines, or an engine and a trace, on the same net, weights, batches and masks (spec 3).
 
-Both compute one minibatch (activations, gradients), one update on it, and some more batches. A gradient has a jump
-where a relu's input is 0 or two pixels of a pooling window are equal; there, rounding decides on which side an
-engine is. Cases that the two decide differently are replaced by others before anything is judged.
+Both compute one minibatch (activations, gradients), one update on it, and some more batches. Gradients jump where a
+relu's input is 0 or two pixels of a pooling window are equal, and there rounding decides on which side an engine is.
+So an engine that can do so follows the other: its layers compute from the other's activations.
 """
 
 from __future__ import annotations
@@ -17,7 +17,6 @@ from typing import Any
 import numpy as np
 
 from convnet_py import build
-from convnet_py.branches import branches_differ
 from convnet_py.compare_html import html_report
 from convnet_py.engines import ENGINES, Engine, make_engine
 from convnet_py.errors import ConvnetError, UsageError
@@ -34,7 +33,7 @@ from convnet_py.options import (
     split_arguments,
 )
 from convnet_py.run import progress
-from convnet_py.trace import Trace, TraceError, read_trace, write_trace
+from convnet_py.trace import KINDS, Trace, TraceError, read_trace, write_trace
 
 Warn = Callable[[str], None]
 
@@ -60,8 +59,9 @@ RUN_OPTIONS = [
             "max-filesize", "zip-save", "test-out", "logreg-name", "engine", "conserve-mem", "device")
 ]  # fmt: skip
 
-#: How often cases may be replaced by others on which the engines decide alike.
-ROUNDS = 6
+
+#: Engines whose ``trace`` takes another's to follow.
+FOLLOWERS = {"torch"}
 
 
 @dataclass(frozen=True)
@@ -99,14 +99,23 @@ class Row:
 
 @dataclass
 class Report:
-    """What came out. ``costs``: (what, cost, value number, first engine's, second's), per case."""
+    """What came out. ``costs``: (what, cost, value number, first engine's, second's), per case.
+
+    ``followed``: whether one engine computed from the other's activations, layer by layer.
+    """
 
     engines: list[str]
     cases: int
-    replaced: int
-    undecided: int
+    followed: bool
     rows: list[Row] = field(default_factory=list)
     costs: list[tuple[str, str, int, float, float]] = field(default_factory=list)
+
+    @property
+    def note(self) -> str:
+        """What to think of gradients that differ."""
+        if self.followed:
+            return "One computed each layer from the other's activations, so both took the same branches"
+        return "Neither followed the other: where rounding decides a branch (relu at 0, ties in pooling), gradients jump"
 
     @property
     def failed(self) -> list[Row]:
@@ -139,14 +148,13 @@ def run_compare(arguments: Sequence[str], warn: Warn) -> int:
     """
     request = _parse(arguments)
     setting = _Setting(request, warn)
-    traces, replaced = setting.traces()
+    traces, followed = setting.traces()
     if request.outputs["hdf5"]:
         write_trace(traces[0], request.outputs["hdf5"])
         print(f"trace: {request.outputs['hdf5']}")
     if len(traces) == 1:
         return 0
-    report = compare_traces(*traces, setting.layers, request.tolerances)
-    report.replaced = replaced
+    report = compare_traces(*traces, setting.layers, request.tolerances, followed)
     print(text_report(report))
     for kind, render in (("json", json_report), ("html", html_report)):
         if request.outputs[kind]:
@@ -203,18 +211,20 @@ class _Setting:
         self._batches = [provider.get_batch(numbers[i % len(numbers)]) for i in range(max(request.batches, 1))]
         self.data = [np.ascontiguousarray(matrix[:, : options.mini]) for matrix in self._batches[0]]
 
-    def traces(self) -> tuple[list[Trace], int]:
-        """The trace of each engine, and the number of cases that were replaced for them."""
+    def traces(self) -> tuple[list[Trace], bool]:
+        """The traces of the engines, and whether one of them followed the other."""
         names = self.request.engines
-        files = {name: read_trace(Path(name)) for name in names if name not in ENGINES}
-        for name, trace in files.items():
-            self._check_file(trace, name)
-        engines = [None if name in files else _Live(name, self.layers, self.request.options) for name in names]
-        replaced = self._agree_on_branches([live for live in engines if live]) if not files else 0
-        traces = []
-        for name, live in zip(names, engines, strict=True):
-            traces.append(files[name] if live is None else self._finish(live))
-        return traces, replaced
+        traces = {i: read_trace(Path(name)) for i, name in enumerate(names) if name not in ENGINES}
+        for i, trace in traces.items():
+            self._check_file(trace, names[i])
+        followed = False
+        # Who can follow comes last.
+        for i, name in sorted(enumerate(names), key=lambda item: item[1] in FOLLOWERS):
+            if i not in traces:
+                leader = next(iter(traces.values()), None) if name in FOLLOWERS else None
+                followed = followed or leader is not None
+                traces[i] = self._trace(name, leader)
+        return [trace for _, trace in sorted(traces.items())], followed
 
     def _check_file(self, trace: Trace, name: str) -> None:
         """Take the file's minibatch for ours; the initial weights must be the same. Raises TraceError."""
@@ -224,39 +234,26 @@ class _Setting:
                 raise TraceError(f"{name}: it lacks data/{i}, the minibatch that it was made from")
             if given.ndim != 2 or given.shape[0] != matrix.shape[0]:
                 raise TraceError(f"{name}: data/{i} is of shape {given.shape}, the net takes {matrix.shape[0]} rows")
+            if given.shape[1] > self.request.options.mini:
+                raise TraceError(f"{name}: its minibatch has {given.shape[1]} cases; give --mini={given.shape[1]}")
             self.data[i] = np.ascontiguousarray(given, dtype=np.float32)
         for key, array in _weight_arrays(self.layers, "initial").items():
             if key in trace.arrays and not np.array_equal(trace.arrays[key], array):
                 raise TraceError(f"{name}: {key} differs: it was made from another net or with another --seed")
 
-    def _agree_on_branches(self, engines: list[_Live]) -> int:
-        """Replace cases until all engines decide alike on every one; the number of replacements."""
-        replaced = 0
-        for _ in range(ROUNDS):
-            for live in engines:
-                live.trace.arrays |= live.engine.trace(self.data)
-            if len(engines) < 2:
-                return 0
-            differ = branches_differ(self.layers, *(live.trace for live in engines))
-            if not differ.any() or differ.all():
-                return replaced
-            replaced += int(differ.sum())
-            good = np.flatnonzero(~differ)
-            for matrix in self.data:
-                matrix[:, differ] = matrix[:, good[np.arange(differ.sum()) % len(good)]]
-            for live in engines:
-                live.trace.arrays.clear()
-        return replaced
-
-    def _finish(self, live: _Live) -> Trace:
-        """Trace the minibatch unless that is done, update once with it, and train on the batches."""
-        options, arrays = self.request.options, live.trace.arrays
-        if not arrays:
+    def _trace(self, name: str, leader: Trace | None) -> Trace:
+        """Trace the minibatch, update once with it, and train on the batches."""
+        options = self.request.options
+        live = _Live(name, self.layers, options)
+        arrays = live.trace.arrays
+        if leader is None:
             arrays |= live.engine.trace(self.data)
-        arrays |= {f"data/{i}": matrix.copy() for i, matrix in enumerate(self.data)}
+        else:
+            arrays |= live.engine.trace(self.data, follow=leader.arrays, progress=0.0)
+        arrays |= {f"data/{i}": matrix for i, matrix in enumerate(self.data)}
         arrays |= _weight_arrays(self.layers, "initial")
-        once = [np.tile(matrix, options.wupdate_freq) for matrix in self.data]
-        live.train(once, 0.0)
+        for _ in range(options.wupdate_freq - (leader is not None)):
+            live.train(self.data, 0.0)
         arrays |= live.weights("updated")
         total = options.epochs * self._per_epoch
         costs = [
@@ -319,45 +316,57 @@ def _weight_arrays(layers: dict[str, dict], when: str) -> dict[str, np.ndarray]:
 # Judging
 
 
-def compare_traces(one: Trace, other: Trace, layers: dict[str, dict], tolerances: Tolerances) -> Report:
-    """How the second trace differs from the first, and whether that passes. Raises TraceError for arrays that do not fit.
+def compare_traces(one: Trace, other: Trace, layers: dict[str, dict], tolerances: Tolerances, followed: bool) -> Report:
+    """How the second trace differs from the first, and whether that passes.
 
-    Activations, costs and weights must be in both; gradients are compared where both have them.
+    Activations, costs and weights must be in both; gradients are compared where both have them. Raises
+    TraceError for arrays that do not fit.
     """
-    differ = branches_differ(layers, one, other)
-    report = Report([one.engine, other.engine], len(differ), 0, int(differ.sum()))
-    add = report.rows.append
-    for name, layer in layers.items():
-        kind = "costs" if layer["type"].startswith("cost.") else "activations"
+    cases = {a.shape[1] for trace in (one, other) for a in trace.of_kind("activations").values() if a.ndim == 2}
+    if len(cases) != 1:
+        raise TraceError(
+            f"{one.engine} and {other.engine}: their activations are not (outputs, cases) of one minibatch"
+        )
+    report = Report([one.engine, other.engine], cases.pop(), followed)
+
+    def add(section: str, kind: str, name: str, label: str, tolerance: float | None, required: bool) -> None:
         first, second = (trace.arrays.get(f"{kind}/{name}") for trace in (one, other))
-        if kind == "costs":
+        if kind == "costs":  # their first values: others count errors, where ties may fall either way
             first, second = (None if a is None else a[:1] for a in (first, second))
-        add(_row(kind, name, first, second, tolerances.activations, required=True))
-    for name in layers:
-        first, second = (trace.arrays.get(f"gradients/{name}") for trace in (one, other))
-        if first is not None and second is not None and first.shape == second.shape:
-            first, second = first[:, ~differ], second[:, ~differ]
-        if first is not None or second is not None:
-            add(_row("gradients", name, first, second, tolerances.gradients))
-    note = f"{report.undecided} cases took other branches" if report.undecided else ""
+        report.rows.append(_row(section, label, first, second, tolerance, required))
+
+    for kind, tolerance, required in (
+        ("activations", tolerances.activations, True),
+        ("costs", tolerances.activations, True),
+        ("gradients", tolerances.gradients, False),
+    ):
+        present = {*one.of_kind(kind), *other.of_kind(kind)}
+        for name, layer in layers.items():
+            computed = required and layer["type"].startswith("cost.") == (kind == "costs")
+            if computed or name in present:
+                add(kind, kind, name, name, tolerance, required)
     for title, kinds, tolerance, required in (
         ("weight gradients", ("weight_gradients", "bias_gradients"), tolerances.gradients, False),
         ("weights after one update", ("updated/weights", "updated/biases"), tolerances.weights, True),
         ("weights after the batches", ("trained/weights", "trained/biases"), tolerances.trained, True),
     ):
-        for kind, name in _names_of(kinds, one, other):
-            label = name if "weight" in kind else f"{name} biases"
-            first, second = (trace.arrays.get(f"{kind}/{name}") for trace in (one, other))
-            row = _row(title, label, first, second, tolerance, required)
-            add(Row(title, label, row.difference, None, row.elements, row.beyond, note) if note else row)
-    report.costs = list(_costs_side_by_side(one, other, len(differ)))
+        for kind, name in _names_of(kinds, one, other, layers):
+            add(title, kind, name, name if KINDS[kind] else f"{name} biases", tolerance, required)
+    report.costs = list(_costs_side_by_side(one, other, report.cases))
     return report
 
 
-def _names_of(kinds: Sequence[str], one: Trace, other: Trace) -> Iterator[tuple[str, str]]:
-    for kind in kinds:
-        for name in dict.fromkeys([*one.of_kind(kind), *other.of_kind(kind)]):
-            yield kind, name
+def _names_of(kinds: Sequence[str], one: Trace, other: Trace, layers: dict[str, dict]) -> list[tuple[str, str]]:
+    """(kind, name) of the arrays that either trace has, in the order of the layers."""
+    order = {name: i for i, name in enumerate(layers)}
+
+    def place(item: tuple[str, str]) -> tuple[int, str]:
+        kind, name = item
+        layer = name.rpartition("/")[0] if KINDS[kind] else name
+        return order.get(layer, len(order)), name if KINDS[kind] else "biases"
+
+    found = {(kind, name) for kind in kinds for trace in (one, other) for name in trace.of_kind(kind)}
+    return sorted(found, key=place)
 
 
 def _row(
@@ -406,10 +415,7 @@ def _costs_side_by_side(one: Trace, other: Trace, cases: int) -> Iterator[tuple[
 def text_report(report: Report) -> str:
     """The report as tables for a terminal."""
     lines = [f"{report.engines[0]} (reference) and {report.engines[1]}, {report.cases} cases"]
-    if report.replaced:
-        lines.append(
-            f"{report.replaced} cases replaced on which the two took other branches (relu at 0, ties in pooling)"
-        )
+    lines.append(report.note)
     width = max(len(row.name) for row in report.rows)
     section = None
     for row in report.rows:

@@ -34,9 +34,8 @@ def html_report(report: Report) -> str:
     parts = [
         f"<h1>{first} and {second}</h1>",
         f'<p class="{"failed" if failed else "ok"}">{verdict}.</p>',
-        f"<p>{report.cases} cases; differences are relative to the largest value of {first} in the layer. Bars show their "
-        f"logarithm from 1e{_LEAST:.0f} to 1, the mark is the tolerance. {report.replaced} cases were replaced and "
-        f"{report.undecided} left out of gradients because the two took different branches in them.</p>",
+        f"<p>{report.cases} cases; differences are relative to the largest value of {first} in the layer. Bars show "
+        f"their logarithm from 1e{_LEAST:.0f} to 1, the mark is the tolerance. {escape(report.note)}.</p>",
     ]
     for section, rows in groupby(report.rows, key=lambda row: row.section):
         parts += [f"<h2>{escape(section.capitalize())}</h2>", "<table>", *map(_row, rows), "</table>"]

@@ -77,7 +77,19 @@ struct NormShape {
 };
 
 enum class NeuronKind {
-    ident, logistic, abs, relu, nrelu, softrelu, square, sqrt, tanh, abstanh, brelu, linear, drelu
+    ident,
+    logistic,
+    abs,
+    relu,
+    nrelu,
+    softrelu,
+    square,
+    sqrt,
+    tanh,
+    abstanh,
+    brelu,
+    linear,
+    drelu
 };
 
 struct Neuron {
@@ -193,8 +205,8 @@ public:
 
     // 3.6 Dense products and what stands around them. op(a): rows x inner, op(b): inner x columns,
     // all row-major and contiguous; a transposed operand is stored inner x rows (columns x inner).
-    virtual void multiply(const float* a, bool transpose_a, const float* b, bool transpose_b, float* targets,
-                          int rows, int columns, int inner, Scale) = 0;
+    virtual void multiply(const float* a, bool transpose_a, const float* b, bool transpose_b, float* targets, int rows,
+                          int columns, int inner, Scale) = 0;
     virtual void add(const float* inputs, float* targets, std::size_t count, Scale) = 0;
     virtual void multiply_elementwise(const float* a, const float* b, float* targets, std::size_t count, Scale) = 0;
     // Softmax over each column of (classes, cases).
@@ -286,6 +298,7 @@ public:
 CONVNET_PUBLIC std::unique_ptr<Device> make_cpu_device(int threads);
 
 // The rate at `progress` in [0, 1], noise excluded (spec 3.8). kind: default, linear, exp, dexp or jdexp.
-CONVNET_PUBLIC double schedule_rate(const std::string& kind, double base, double progress, double tgt_factor, int num_steps);
+CONVNET_PUBLIC double schedule_rate(const std::string& kind, double base, double progress, double tgt_factor,
+                                    int num_steps);
 
 }  // namespace convnet

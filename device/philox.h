@@ -11,7 +11,8 @@ namespace convnet {
 
 // Block `index` of the draw that `key` names: four words of 32 bits.
 inline std::array<std::uint32_t, 4> philox(const RandomKey& key, std::uint32_t index) {
-    std::uint32_t c0 = index, c1 = static_cast<std::uint32_t>(key.update), c2 = static_cast<std::uint32_t>(key.update >> 32), c3 = key.layer;
+    std::uint32_t c0 = index, c1 = static_cast<std::uint32_t>(key.update),
+                  c2 = static_cast<std::uint32_t>(key.update >> 32), c3 = key.layer;
     std::uint32_t k0 = static_cast<std::uint32_t>(key.seed), k1 = static_cast<std::uint32_t>(key.seed >> 32);
     for (int round = 0; round < 10; round++) {
         const std::uint64_t p0 = std::uint64_t{0xD2511F53u} * c0, p1 = std::uint64_t{0xCD9E8D57u} * c2;

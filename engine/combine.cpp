@@ -7,7 +7,8 @@ namespace {
 class EltsumLayer final : public Layer {
 public:
     EltsumLayer(const LayerConfig& config, const LayerContext& context) : Layer(config, context) {
-        for (std::size_t i = 0; i < config.text_list("inputs").size(); i++) coeffs_.push_back(static_cast<float>(config.number("coeffs", i)));
+        for (std::size_t i = 0; i < config.text_list("inputs").size(); i++)
+            coeffs_.push_back(static_cast<float>(config.number("coeffs", i)));
     }
 
 private:
@@ -30,11 +31,13 @@ public:
 private:
     void compute(const Pass&) override {
         device_.add(input(0).data(), outputs_.data(), outputs_.size(), Scale{});
-        for (int i = 1; i < input_count(); i++) device_.elementwise_max(input(i).data(), outputs_.data(), outputs_.size());
+        for (int i = 1; i < input_count(); i++)
+            device_.elementwise_max(input(i).data(), outputs_.data(), outputs_.size());
     }
 
     void input_gradient(int i, const Matrix& gradient, Matrix& target, Scale scale, const Pass&) override {
-        device_.elementwise_max_gradient(gradient.data(), input(i).data(), outputs_.data(), target.data(), target.size(), scale);
+        device_.elementwise_max_gradient(gradient.data(), input(i).data(), outputs_.data(), target.data(),
+                                         target.size(), scale);
     }
 };
 
@@ -46,7 +49,8 @@ private:
     int offset(int i) const { return config_.integer("copyOffsets", i); }
 
     void compute(const Pass&) override {
-        for (int i = 0; i < input_count(); i++) device_.add(input(i).data(), outputs_.row(offset(i)), input(i).size(), Scale{});
+        for (int i = 0; i < input_count(); i++)
+            device_.add(input(i).data(), outputs_.row(offset(i)), input(i).size(), Scale{});
     }
 
     void input_gradient(int i, const Matrix& gradient, Matrix& target, Scale scale, const Pass&) override {
@@ -56,8 +60,14 @@ private:
 
 }  // namespace
 
-std::unique_ptr<Layer> make_eltsum(const LayerConfig& config, const LayerContext& context) { return std::make_unique<EltsumLayer>(config, context); }
-std::unique_ptr<Layer> make_eltmax(const LayerConfig& config, const LayerContext& context) { return std::make_unique<EltmaxLayer>(config, context); }
-std::unique_ptr<Layer> make_concat(const LayerConfig& config, const LayerContext& context) { return std::make_unique<ConcatLayer>(config, context); }
+std::unique_ptr<Layer> make_eltsum(const LayerConfig& config, const LayerContext& context) {
+    return std::make_unique<EltsumLayer>(config, context);
+}
+std::unique_ptr<Layer> make_eltmax(const LayerConfig& config, const LayerContext& context) {
+    return std::make_unique<EltmaxLayer>(config, context);
+}
+std::unique_ptr<Layer> make_concat(const LayerConfig& config, const LayerContext& context) {
+    return std::make_unique<ConcatLayer>(config, context);
+}
 
 }  // namespace convnet

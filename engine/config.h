@@ -35,8 +35,12 @@ public:
 
     double number(const std::string& key, std::size_t index = 0) const { return at(list(key), key, index); }
     int integer(const std::string& key, std::size_t index = 0) const { return static_cast<int>(number(key, index)); }
-    const std::string& text(const std::string& key, std::size_t index = 0) const { return at(text_list(key), key, index); }
-    const HostMatrix& array(const std::string& key, std::size_t index = 0) const { return at(array_list(key), key, index); }
+    const std::string& text(const std::string& key, std::size_t index = 0) const {
+        return at(text_list(key), key, index);
+    }
+    const HostMatrix& array(const std::string& key, std::size_t index = 0) const {
+        return at(array_list(key), key, index);
+    }
 
 private:
     template <class Values>
@@ -48,7 +52,8 @@ private:
     template <class Value>
     const Value& at(const std::vector<Value>& values, const std::string& key, std::size_t index) const {
         if (index >= values.size())
-            throw EngineError("Layer '" + name + "': '" + key + "' has " + std::to_string(values.size()) + " entries, needs " + std::to_string(index + 1));
+            throw EngineError("Layer '" + name + "': '" + key + "' has " + std::to_string(values.size()) +
+                              " entries, needs " + std::to_string(index + 1));
         return values[index];
     }
 };

@@ -31,7 +31,8 @@ private:
         s.groups = config_.integer("groups", i);
         s.filter_channels = config_.integer("filterChannels", i);
         if (config_.integer("randSparse", i)) {
-            for (double channel : config_.list("filterConns." + std::to_string(i))) connections_[i].push_back(static_cast<int>(channel));
+            for (double channel : config_.list("filterConns." + std::to_string(i)))
+                connections_[i].push_back(static_cast<int>(channel));
             s.connections = connections_[i].data();
         }
         return s;
@@ -51,7 +52,8 @@ private:
             else
                 device_.conv_forward(s, input(i).data(), weights_[i].data(), outputs_.data(), scale);
         }
-        device_.add_bias(biases_->values().data(), outputs_.data(), output_rows_ / bias_modules_, bias_modules_, pass.cases);
+        device_.add_bias(biases_->values().data(), outputs_.data(), output_rows_ / bias_modules_, bias_modules_,
+                         pass.cases);
     }
 
     void image_gradient(const ConvShape& s, const float* gradient, const float* weights, float* target, Scale scale) {
@@ -68,7 +70,8 @@ private:
         rounds_.resize(s.over_sample() * target.rows(), pass.cases);
         image_gradient(s, gradient.data(), weights_[i].data(), rounds_.data(), Scale{});
         for (int round = 0; round < s.over_sample(); round++)
-            device_.add(rounds_.row(round * target.rows()), target.data(), target.size(), Scale{round == 0 ? scale.targets : 1.0f, scale.output});
+            device_.add(rounds_.row(round * target.rows()), target.data(), target.size(),
+                        Scale{round == 0 ? scale.targets : 1.0f, scale.output});
     }
 
     void weight_gradients(const Matrix& gradient, const Pass& pass) override {
@@ -77,13 +80,16 @@ private:
             const auto [target, scale] = weights_[i].gradient_target();
             // partialSum, the order of summation on the GPUs of 2012, is left to the device.
             if (local_)
-                device_.local_weight_gradient(shape_of(i, pass), input(i).data(), gradient.data(), target.data(), scale);
+                device_.local_weight_gradient(shape_of(i, pass), input(i).data(), gradient.data(), target.data(),
+                                              scale);
             else
-                device_.conv_weight_gradient(shape_of(i, pass), input(i).data(), gradient.data(), target.data(), 0, scale);
+                device_.conv_weight_gradient(shape_of(i, pass), input(i).data(), gradient.data(), target.data(), 0,
+                                             scale);
         }
         if (!biases_->learns()) return;
         const auto [target, scale] = biases_->gradient_target(0);
-        device_.bias_gradient(gradient.data(), target.data(), output_rows_ / bias_modules_, bias_modules_, pass.cases, scale);
+        device_.bias_gradient(gradient.data(), target.data(), output_rows_ / bias_modules_, bias_modules_, pass.cases,
+                              scale);
     }
 
     const bool local_;
@@ -95,7 +101,11 @@ private:
 
 }  // namespace
 
-std::unique_ptr<Layer> make_conv(const LayerConfig& config, const LayerContext& context) { return std::make_unique<ConvLayer>(config, context, false); }
-std::unique_ptr<Layer> make_local(const LayerConfig& config, const LayerContext& context) { return std::make_unique<ConvLayer>(config, context, true); }
+std::unique_ptr<Layer> make_conv(const LayerConfig& config, const LayerContext& context) {
+    return std::make_unique<ConvLayer>(config, context, false);
+}
+std::unique_ptr<Layer> make_local(const LayerConfig& config, const LayerContext& context) {
+    return std::make_unique<ConvLayer>(config, context, true);
+}
 
 }  // namespace convnet

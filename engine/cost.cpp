@@ -81,7 +81,9 @@ public:
     }
 
 private:
-    void compute(const Pass& pass) override { values_ = device_.crossent_cost(labels(), scores(), classes(), pass.cases); }
+    void compute(const Pass& pass) override {
+        values_ = device_.crossent_cost(labels(), scores(), classes(), pass.cases);
+    }
     void cost_gradient(int, Matrix& target, Scale scale) override {
         device_.crossent_gradient(labels(), scores(), target.data(), count(), coeff_, scale);
     }
@@ -91,7 +93,9 @@ class Crossent2CostLayer final : public LabelledCostLayer {
 public:
     using LabelledCostLayer::LabelledCostLayer;
 
-    bool fuses_with(const Layer& layer) const override { return layer.type() == "neuron" && layer.config().text("neuron.type") == "logistic"; }
+    bool fuses_with(const Layer& layer) const override {
+        return layer.type() == "neuron" && layer.config().text("neuron.type") == "logistic";
+    }
     void fused_gradient(const Matrix& outputs, Matrix& target, Scale scale) override {
         device_.crossent2_logistic_gradient(labels(), outputs.data(), target.data(), count(), coeff_, scale);
     }
@@ -108,7 +112,9 @@ public:
     using CostLayer::CostLayer;
 
 private:
-    void compute(const Pass&) override { values_ = device_.rflickr_cost(input(0).data(), input(1).data(), input(1).size()); }
+    void compute(const Pass&) override {
+        values_ = device_.rflickr_cost(input(0).data(), input(1).data(), input(1).size());
+    }
     void cost_gradient(int, Matrix& target, Scale scale) override {
         device_.rflickr_gradient(input(0).data(), input(1).data(), target.data(), input(1).size(), coeff_, scale);
     }
@@ -116,12 +122,16 @@ private:
 
 class MsmCostLayer final : public CostLayer {
 public:
-    MsmCostLayer(const LayerConfig& config, const LayerContext& context) : CostLayer(config, context), set_size_(config.integer("setSize")) {}
+    MsmCostLayer(const LayerConfig& config, const LayerContext& context)
+        : CostLayer(config, context), set_size_(config.integer("setSize")) {}
 
 private:
-    void compute(const Pass& pass) override { values_ = device_.msm_cost(input(0).data(), input(1).data(), input(1).rows(), pass.cases, set_size_); }
+    void compute(const Pass& pass) override {
+        values_ = device_.msm_cost(input(0).data(), input(1).data(), input(1).rows(), pass.cases, set_size_);
+    }
     void cost_gradient(int, Matrix& target, Scale scale) override {
-        device_.msm_gradient(input(0).data(), input(1).data(), target.data(), input(1).rows(), input(1).cols(), set_size_, coeff_, scale);
+        device_.msm_gradient(input(0).data(), input(1).data(), target.data(), input(1).rows(), input(1).cols(),
+                             set_size_, coeff_, scale);
     }
 
     const int set_size_;
@@ -133,7 +143,9 @@ public:
 
 private:
     void compute(const Pass&) override { values_ = device_.sum2_cost(input(0).data(), input(0).size()); }
-    void cost_gradient(int, Matrix& target, Scale scale) override { device_.sum2_gradient(input(0).data(), target.data(), target.size(), coeff_, scale); }
+    void cost_gradient(int, Matrix& target, Scale scale) override {
+        device_.sum2_gradient(input(0).data(), target.data(), target.size(), coeff_, scale);
+    }
 };
 
 class Gsum2CostLayer final : public CostLayer {
@@ -142,7 +154,9 @@ public:
 
 private:
     bool has_gradient(int) const override { return true; }
-    void compute(const Pass& pass) override { values_ = device_.gsum2_cost(input(0).data(), input(1).data(), input(1).rows(), pass.cases); }
+    void compute(const Pass& pass) override {
+        values_ = device_.gsum2_cost(input(0).data(), input(1).data(), input(1).rows(), pass.cases);
+    }
     void cost_gradient(int i, Matrix& target, Scale scale) override {
         const Matrix& x = input(1);
         if (i == 0)
@@ -154,7 +168,8 @@ private:
 
 class TicaCostLayer final : public CostLayer {
 public:
-    TicaCostLayer(const LayerConfig& config, const LayerContext& context) : CostLayer(config, context), ticas_(context.device) {
+    TicaCostLayer(const LayerConfig& config, const LayerContext& context)
+        : CostLayer(config, context), ticas_(context.device) {
         shape_.channels = config.integer("channels");
         shape_.size = config.integer("sizeX");
     }
@@ -178,8 +193,10 @@ private:
 
 }  // namespace
 
-#define CONVNET_COST_MAKER(name, Class) \
-    std::unique_ptr<Layer> make_##name(const LayerConfig& config, const LayerContext& context) { return std::make_unique<Class>(config, context); }
+#define CONVNET_COST_MAKER(name, Class)                                                          \
+    std::unique_ptr<Layer> make_##name(const LayerConfig& config, const LayerContext& context) { \
+        return std::make_unique<Class>(config, context);                                         \
+    }
 CONVNET_COST_MAKER(logreg, LogregCostLayer)
 CONVNET_COST_MAKER(crossent, CrossentCostLayer)
 CONVNET_COST_MAKER(crossent2, Crossent2CostLayer)

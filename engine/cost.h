@@ -10,7 +10,8 @@ namespace convnet {
 
 class CostLayer : public Layer {
 public:
-    CostLayer(const LayerConfig& config, const LayerContext& context) : Layer(config, context), coeff_(static_cast<float>(config.number("coeff"))) {}
+    CostLayer(const LayerConfig& config, const LayerContext& context)
+        : Layer(config, context), coeff_(static_cast<float>(config.number("coeff"))) {}
 
     float coeff() const { return coeff_; }
     // Sums over the cases of the last pass.

@@ -5,6 +5,8 @@
 
 namespace convnet {
 
-std::unique_ptr<Layer> make_data(const LayerConfig& config, const LayerContext& context) { return std::make_unique<DataLayer>(config, context); }
+std::unique_ptr<Layer> make_data(const LayerConfig& config, const LayerContext& context) {
+    return std::make_unique<DataLayer>(config, context);
+}
 
 }  // namespace convnet

@@ -13,7 +13,8 @@ struct HostData {
 
 class DataLayer final : public Layer {
 public:
-    DataLayer(const LayerConfig& config, const LayerContext& context) : Layer(config, context), index_(config.integer("dataIdx")) {}
+    DataLayer(const LayerConfig& config, const LayerContext& context)
+        : Layer(config, context), index_(config.integer("dataIdx")) {}
 
     int data_index() const { return index_; }
     int rows() const { return output_rows_; }
@@ -24,7 +25,9 @@ public:
     }
 
 private:
-    void compute(const Pass& pass) override { device_.copy_cases_from_host(data_.values, data_.rows, data_.cases, first_, pass.cases, outputs_.data()); }
+    void compute(const Pass& pass) override {
+        device_.copy_cases_from_host(data_.values, data_.rows, data_.cases, first_, pass.cases, outputs_.data());
+    }
 
     const int index_;
     HostData data_{};

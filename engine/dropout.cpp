@@ -7,7 +7,10 @@ namespace {
 class DropoutLayer final : public Layer {
 public:
     DropoutLayer(const LayerConfig& config, const LayerContext& context)
-        : Layer(config, context), enabled_(config.integer("enable") != 0), keep_(static_cast<float>(config.number("keep"))), mask_(context.device) {}
+        : Layer(config, context),
+          enabled_(config.integer("enable") != 0),
+          keep_(static_cast<float>(config.number("keep"))),
+          mask_(context.device) {}
 
 private:
     bool draws(const Pass& pass) const { return enabled_ && pass.train(); }
@@ -20,7 +23,9 @@ private:
     }
 
     void input_gradient(int, const Matrix& gradient, Matrix& target, Scale scale, const Pass& pass) override {
-        if (!draws(pass)) return device_.add(gradient.data(), target.data(), target.size(), Scale{scale.targets, scale.output * keep_});
+        if (!draws(pass))
+            return device_.add(gradient.data(), target.data(), target.size(),
+                               Scale{scale.targets, scale.output * keep_});
         device_.multiply_elementwise(gradient.data(), mask_.data(), target.data(), target.size(), scale);
     }
 
@@ -31,6 +36,8 @@ private:
 
 }  // namespace
 
-std::unique_ptr<Layer> make_dropout(const LayerConfig& config, const LayerContext& context) { return std::make_unique<DropoutLayer>(config, context); }
+std::unique_ptr<Layer> make_dropout(const LayerConfig& config, const LayerContext& context) {
+    return std::make_unique<DropoutLayer>(config, context);
+}
 
 }  // namespace convnet

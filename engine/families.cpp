@@ -40,7 +40,9 @@ std::unique_ptr<Layer> make_layer(const LayerConfig& config, const LayerContext&
         {"cost.tica", make_tica},
     };
     const auto maker = makers.find(config.type);
-    if (maker == makers.end()) throw EngineError("Layer '" + config.name + "': the rebuilt engine has no layers of type '" + config.type + "'");
+    if (maker == makers.end())
+        throw EngineError("Layer '" + config.name + "': the rebuilt engine has no layers of type '" + config.type +
+                          "'");
     return maker->second(config, context);
 }
 

@@ -7,7 +7,8 @@
 
 namespace convnet {
 
-#define CONVNET_LAYER_MAKER(family) std::unique_ptr<Layer> make_##family(const LayerConfig& config, const LayerContext& context);
+#define CONVNET_LAYER_MAKER(family) \
+    std::unique_ptr<Layer> make_##family(const LayerConfig& config, const LayerContext& context);
 CONVNET_LAYER_MAKER(data)
 CONVNET_LAYER_MAKER(conv)
 CONVNET_LAYER_MAKER(local)

@@ -12,20 +12,22 @@ public:
 private:
     void compute(const Pass& pass) override {
         for (int i = 0; i < input_count(); i++)
-            device_.multiply(weights_[i].data(), true, input(i).data(), false, outputs_.data(), output_rows_, pass.cases, input(i).rows(),
-                             Scale{i == 0 ? 0.0f : 1.0f, 1.0f});
+            device_.multiply(weights_[i].data(), true, input(i).data(), false, outputs_.data(), output_rows_,
+                             pass.cases, input(i).rows(), Scale{i == 0 ? 0.0f : 1.0f, 1.0f});
         device_.add_bias(biases_->values().data(), outputs_.data(), output_rows_, 1, pass.cases);
     }
 
     void input_gradient(int i, const Matrix& gradient, Matrix& target, Scale scale, const Pass& pass) override {
-        device_.multiply(weights_[i].data(), false, gradient.data(), false, target.data(), target.rows(), pass.cases, output_rows_, scale);
+        device_.multiply(weights_[i].data(), false, gradient.data(), false, target.data(), target.rows(), pass.cases,
+                         output_rows_, scale);
     }
 
     void weight_gradients(const Matrix& gradient, const Pass& pass) override {
         for (int i = 0; i < input_count(); i++) {
             if (!weights_[i].weights->learns()) continue;
             const auto [target, scale] = weights_[i].gradient_target();
-            device_.multiply(input(i).data(), false, gradient.data(), true, target.data(), input(i).rows(), output_rows_, pass.cases, scale);
+            device_.multiply(input(i).data(), false, gradient.data(), true, target.data(), input(i).rows(),
+                             output_rows_, pass.cases, scale);
         }
         if (!biases_->learns()) return;
         const auto [target, scale] = biases_->gradient_target(0);
@@ -35,6 +37,8 @@ private:
 
 }  // namespace
 
-std::unique_ptr<Layer> make_fc(const LayerConfig& config, const LayerContext& context) { return std::make_unique<FcLayer>(config, context); }
+std::unique_ptr<Layer> make_fc(const LayerConfig& config, const LayerContext& context) {
+    return std::make_unique<FcLayer>(config, context);
+}
 
 }  // namespace convnet

@@ -35,7 +35,8 @@ std::string printed_corner(const char* name, const std::vector<double>& values, 
     std::string out = text("  %s, its upper left:\n", name);
     for (int row = 0; row < std::min(rows, corner); row++) {
         out += "   ";
-        for (int col = 0; col < std::min(cols, corner); col++) out += text(" %15.8e", values[static_cast<std::size_t>(row) * cols + col]);
+        for (int col = 0; col < std::min(cols, corner); col++)
+            out += text(" %15.8e", values[static_cast<std::size_t>(row) * cols + col]);
         out += "\n";
     }
     return out;
@@ -55,7 +56,8 @@ double Net::total_cost() const {
     return total;
 }
 
-void Net::check_matrix(GradientCheck& check, const std::string& title, Weights& weights, std::size_t layer, double step, const Pass& pass, double base) {
+void Net::check_matrix(GradientCheck& check, const std::string& title, Weights& weights, std::size_t layer, double step,
+                       const Pass& pass, double base) {
     if (!weights.learns()) {
         check.report += title + ": skipped, its rate is 0\n";
         return;
@@ -78,7 +80,8 @@ void Net::check_matrix(GradientCheck& check, const std::string& title, Weights& 
     check.report += text("%s: %s\n", title.c_str(), pass_ ? "PASS" : "FAIL");
     check.report += printed_corner("analytic gradient", analytic, values.rows, values.cols);
     check.report += printed_corner("numeric gradient", numeric, values.rows, values.cols);
-    check.report += text("  norm of the analytic gradient: %e, of the numeric one: %e\n", norm(analytic), norm(numeric));
+    check.report +=
+        text("  norm of the analytic gradient: %e, of the numeric one: %e\n", norm(analytic), norm(numeric));
     check.report += text("  relative error: %e\n", relative);
 }
 
@@ -103,10 +106,12 @@ GradientCheck Net::check_gradients(const std::vector<HostData>& data) {
         const Steps steps = steps_of(*layer);
         for (std::size_t i = 0; i < layer->weights().size(); i++)
             if (layer->weights()[i].owned())
-                check_matrix(check, name + " weights[" + std::to_string(i) + "]", *layer->weights()[i].weights, index, steps.weights, pass, base);
+                check_matrix(check, name + " weights[" + std::to_string(i) + "]", *layer->weights()[i].weights, index,
+                             steps.weights, pass, base);
         check_matrix(check, name + " biases", layer->biases(), index, steps.biases, pass, base);
     }
-    check.report += check.failed ? text("%d/%d TESTS FAILED\n", check.failed, check.tests) : text("ALL %d TESTS PASSED\n", check.tests);
+    check.report += check.failed ? text("%d/%d TESTS FAILED\n", check.failed, check.tests)
+                                 : text("ALL %d TESTS PASSED\n", check.tests);
     restore(minibatches_, before);
     return check;
 }

@@ -19,10 +19,12 @@ public:
 
 private:
     void compute(const Pass& pass) override {
-        device_.bed_of_nails(input(0).data(), outputs_.data(), channels_, img_size_, start_, stride_, pass.cases, Scale{});
+        device_.bed_of_nails(input(0).data(), outputs_.data(), channels_, img_size_, start_, stride_, pass.cases,
+                             Scale{});
     }
     void input_gradient(int, const Matrix& gradient, Matrix& target, Scale scale, const Pass& pass) override {
-        device_.bed_of_nails_gradient(gradient.data(), target.data(), channels_, img_size_, start_, stride_, pass.cases, scale);
+        device_.bed_of_nails_gradient(gradient.data(), target.data(), channels_, img_size_, start_, stride_, pass.cases,
+                                      scale);
     }
 
     const int channels_, img_size_, start_, stride_;
@@ -31,14 +33,20 @@ private:
 class BlurLayer final : public Layer {
 public:
     BlurLayer(const LayerConfig& config, const LayerContext& context)
-        : Layer(config, context), channels_(config.integer("channels")), img_size_(config.integer("imgSize")), filter_(config.array("filter").values) {}
+        : Layer(config, context),
+          channels_(config.integer("channels")),
+          img_size_(config.integer("imgSize")),
+          filter_(config.array("filter").values) {}
 
 private:
     void run(const Matrix& source, Matrix& target, Scale scale, int cases) {
-        device_.blur(source.data(), filter_.data(), static_cast<int>(filter_.size()) / 2, target.data(), channels_, img_size_, cases, scale);
+        device_.blur(source.data(), filter_.data(), static_cast<int>(filter_.size()) / 2, target.data(), channels_,
+                     img_size_, cases, scale);
     }
     void compute(const Pass& pass) override { run(input(0), outputs_, Scale{}, pass.cases); }
-    void input_gradient(int, const Matrix& gradient, Matrix& target, Scale scale, const Pass& pass) override { run(gradient, target, scale, pass.cases); }
+    void input_gradient(int, const Matrix& gradient, Matrix& target, Scale scale, const Pass& pass) override {
+        run(gradient, target, scale, pass.cases);
+    }
 
     const int channels_, img_size_;
     const std::vector<float> filter_;
@@ -46,10 +54,13 @@ private:
 
 class HrefLayer final : public Layer {
 public:
-    HrefLayer(const LayerConfig& config, const LayerContext& context) : Layer(config, context), channels_(config.integer("channels")), img_size_(config.integer("imgSize")) {}
+    HrefLayer(const LayerConfig& config, const LayerContext& context)
+        : Layer(config, context), channels_(config.integer("channels")), img_size_(config.integer("imgSize")) {}
 
 private:
-    void compute(const Pass& pass) override { device_.reflect_horizontal(input(0).data(), outputs_.data(), channels_, img_size_, pass.cases, Scale{}); }
+    void compute(const Pass& pass) override {
+        device_.reflect_horizontal(input(0).data(), outputs_.data(), channels_, img_size_, pass.cases, Scale{});
+    }
     void input_gradient(int, const Matrix& gradient, Matrix& target, Scale scale, const Pass& pass) override {
         device_.reflect_horizontal(gradient.data(), target.data(), channels_, img_size_, pass.cases, scale);
     }
@@ -114,11 +125,13 @@ private:
         if (size != img_size_) {
             const double low = std::max(1.0, double(img_size_) / (size + 1)), high = double(img_size_) / size;
             resized_.resize(channels_ * size * size, pass.cases);
-            device_.resize_bilinear(images, resized_.data(), channels_, img_size_, size, static_cast<float>(low + uniform(words[1]) * (high - low)), pass.cases);
+            device_.resize_bilinear(images, resized_.data(), channels_, img_size_, size,
+                                    static_cast<float>(low + uniform(words[1]) * (high - low)), pass.cases);
             images = resized_.data();
         }
         const int places = size - tgt_size_ + 1;
-        crop(images, size, static_cast<int>(uniform(words[2]) * places), static_cast<int>(uniform(words[3]) * places), pass.cases);
+        crop(images, size, static_cast<int>(uniform(words[2]) * places), static_cast<int>(uniform(words[3]) * places),
+             pass.cases);
     }
 
     const int channels_, img_size_, tgt_size_;
@@ -131,23 +144,30 @@ public:
     using Layer::Layer;
 
 private:
-    void compute(const Pass& pass) override { device_.rgb_to_yuv(input(0).data(), outputs_.data(), output_rows_ / 3, pass.cases); }
+    void compute(const Pass& pass) override {
+        device_.rgb_to_yuv(input(0).data(), outputs_.data(), output_rows_ / 3, pass.cases);
+    }
 };
 
 class RgbToLabLayer final : public Layer {
 public:
-    RgbToLabLayer(const LayerConfig& config, const LayerContext& context) : Layer(config, context), center_(config.integer("center") != 0) {}
+    RgbToLabLayer(const LayerConfig& config, const LayerContext& context)
+        : Layer(config, context), center_(config.integer("center") != 0) {}
 
 private:
-    void compute(const Pass& pass) override { device_.rgb_to_lab(input(0).data(), outputs_.data(), output_rows_ / 3, pass.cases, center_); }
+    void compute(const Pass& pass) override {
+        device_.rgb_to_lab(input(0).data(), outputs_.data(), output_rows_ / 3, pass.cases, center_);
+    }
 
     const bool center_;
 };
 
 }  // namespace
 
-#define CONVNET_IMAGE_MAKER(name, Class) \
-    std::unique_ptr<Layer> make_##name(const LayerConfig& config, const LayerContext& context) { return std::make_unique<Class>(config, context); }
+#define CONVNET_IMAGE_MAKER(name, Class)                                                         \
+    std::unique_ptr<Layer> make_##name(const LayerConfig& config, const LayerContext& context) { \
+        return std::make_unique<Class>(config, context);                                         \
+    }
 CONVNET_IMAGE_MAKER(nailbed, NailbedLayer)
 CONVNET_IMAGE_MAKER(blur, BlurLayer)
 CONVNET_IMAGE_MAKER(href, HrefLayer)

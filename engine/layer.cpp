@@ -6,7 +6,9 @@
 namespace convnet {
 namespace {
 
-bool is_half(const LayerConfig& config, const std::string& key) { return config.has(key + ".type") && config.text(key + ".type") == "half"; }
+bool is_half(const LayerConfig& config, const std::string& key) {
+    return config.has(key + ".type") && config.text(key + ".type") == "half";
+}
 
 }  // namespace
 
@@ -34,7 +36,8 @@ void Layer::link() { fused_ = fused_cost_of(*this); }
 
 bool Layer::arrives_rounded(const Layer& input) const {
     // Data layers are read on every device; they are never rounded.
-    return host_transfers_ && input.half_forward_ && input.logical_device_ >= 0 && input.logical_device_ != logical_device_;
+    return host_transfers_ && input.half_forward_ && input.logical_device_ >= 0 &&
+           input.logical_device_ != logical_device_;
 }
 
 void Layer::forward(const Pass& pass) {
@@ -101,6 +104,8 @@ void Layer::backward(const Pass& pass) {
     weight_gradients(*gradient_, pass);
 }
 
-void Layer::input_gradient(int, const Matrix&, Matrix&, Scale, const Pass&) { fail("layers of type '" + type() + "' pass no gradient down"); }
+void Layer::input_gradient(int, const Matrix&, Matrix&, Scale, const Pass&) {
+    fail("layers of type '" + type() + "' pass no gradient down");
+}
 
 }  // namespace convnet

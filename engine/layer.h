@@ -31,8 +31,8 @@ struct LayerContext {
     Device& device;
     int index;  // place in the definition: names the layer's random draws
     std::uint64_t seed;
-    bool host_transfers;    // copies between logical devices go through the host, where half precision applies
-    bool exact_gradients;   // cnorm: with the dependence that the historic gradient leaves out
+    bool host_transfers;   // copies between logical devices go through the host, where half precision applies
+    bool exact_gradients;  // cnorm: with the dependence that the historic gradient leaves out
 };
 
 class FusedCost;
@@ -61,7 +61,9 @@ public:
     const Matrix& outputs() const { return outputs_; }
     // The complete gradient of the outputs, where the last backward pass came by here; else null.
     const Matrix* gradient() const { return gradient_; }
-    void copy_to_host(const Matrix& matrix, float* host) const { device_.copy_to_host(matrix.data(), host, matrix.size()); }
+    void copy_to_host(const Matrix& matrix, float* host) const {
+        device_.copy_to_host(matrix.data(), host, matrix.size());
+    }
     // Gives the memory of outputs and gradients back, after the backward pass (--conserve-mem).
     void release_memory();
     // Whether this layer or any below has weights, so that a gradient is of use to it.
@@ -80,7 +82,9 @@ protected:
     virtual void weight_gradients(const Matrix&, const Pass&) {}
 
     int input_count() const { return static_cast<int>(inputs_.size()); }
-    const Matrix& input(int i) const { return arrives_rounded(*inputs_.at(i)) ? rounded_inputs_.at(i) : inputs_[i]->outputs(); }
+    const Matrix& input(int i) const {
+        return arrives_rounded(*inputs_.at(i)) ? rounded_inputs_.at(i) : inputs_[i]->outputs();
+    }
     RandomKey random_key(const Pass& pass) const { return {seed_, static_cast<std::uint32_t>(index_), pass.minibatch}; }
     [[noreturn]] void fail(const std::string& why) const;
 

@@ -5,15 +5,19 @@
 
 namespace convnet {
 
-Net::Net(const std::vector<LayerConfig>& configs, std::vector<Device*> devices, const NetOptions& options) : options_(options) {
+Net::Net(const std::vector<LayerConfig>& configs, std::vector<Device*> devices, const NetOptions& options)
+    : options_(options) {
     if (options.minibatch_size < 1) throw EngineError("the minibatch size must be at least 1");
-    if (options.weight_update_freq < 1) throw EngineError("the number of minibatches per weight update must be at least 1");
+    if (options.weight_update_freq < 1)
+        throw EngineError("the number of minibatches per weight update must be at least 1");
     for (const LayerConfig& config : configs) {
         // A data layer (device -1) is computed where logical device 0 is.
         const int gpu = std::max(0, config.integer("gpu"));
         if (gpu >= static_cast<int>(devices.size()))
-            throw EngineError("Layer '" + config.name + "': logical device " + std::to_string(gpu) + " of " + std::to_string(devices.size()));
-        auto layer = make_layer(config, {*devices[gpu], static_cast<int>(layers_.size()), options.seed, options.host_transfers, options.exact_gradients});
+            throw EngineError("Layer '" + config.name + "': logical device " + std::to_string(gpu) + " of " +
+                              std::to_string(devices.size()));
+        auto layer = make_layer(config, {*devices[gpu], static_cast<int>(layers_.size()), options.seed,
+                                         options.host_transfers, options.exact_gradients});
         std::vector<Layer*> inputs;
         if (config.has("inputs"))
             for (const std::string& input : config.text_list("inputs")) inputs.push_back(&find(input));
@@ -24,8 +28,11 @@ Net::Net(const std::vector<LayerConfig>& configs, std::vector<Device*> devices, 
             // A layer may share with itself, so it must be found by now.
             std::vector<WeightLayer*> sources;
             for (const std::string& source : config.text_list("weightSourceLayers")) {
-                sources.push_back(source.empty() ? nullptr : source == config.name ? weighted : dynamic_cast<WeightLayer*>(&find(source)));
-                if (!source.empty() && !sources.back()) throw EngineError("Layer '" + config.name + "': weight source '" + source + "' has no weights");
+                sources.push_back(source.empty()          ? nullptr
+                                  : source == config.name ? weighted
+                                                          : dynamic_cast<WeightLayer*>(&find(source)));
+                if (!source.empty() && !sources.back())
+                    throw EngineError("Layer '" + config.name + "': weight source '" + source + "' has no weights");
             }
             weighted->share_weights(sources);
             weight_layers_.push_back(weighted);
@@ -64,11 +71,16 @@ int Net::check_data(const std::vector<HostData>& data) const {
     for (const DataLayer* layer : data_layers_) {
         const int index = layer->data_index();
         if (index >= static_cast<int>(data.size()))
-            throw std::invalid_argument("data: layer '" + layer->name() + "' reads matrix " + std::to_string(index) + ", got " + std::to_string(data.size()) + " matrices");
+            throw std::invalid_argument("data: layer '" + layer->name() + "' reads matrix " + std::to_string(index) +
+                                        ", got " + std::to_string(data.size()) + " matrices");
         if (data[index].rows != layer->rows())
-            throw std::invalid_argument("data[" + std::to_string(index) + "]: expected " + std::to_string(layer->rows()) + " rows, got " + std::to_string(data[index].rows));
+            throw std::invalid_argument("data[" + std::to_string(index) + "]: expected " +
+                                        std::to_string(layer->rows()) + " rows, got " +
+                                        std::to_string(data[index].rows));
         if (data[index].cases != data[0].cases)
-            throw std::invalid_argument("data[" + std::to_string(index) + "]: expected " + std::to_string(data[0].cases) + " cases, got " + std::to_string(data[index].cases));
+            throw std::invalid_argument("data[" + std::to_string(index) + "]: expected " +
+                                        std::to_string(data[0].cases) + " cases, got " +
+                                        std::to_string(data[index].cases));
     }
     if (data.empty() || data[0].cases < 1) throw std::invalid_argument("data: expected at least one case, got none");
     return data[0].cases;
@@ -92,22 +104,26 @@ void Net::backward(const Pass& pass, bool keep_memory) {
 void Net::update(const Pass& pass, double progress) {
     minibatches_++;
     if (minibatches_ % options_.weight_update_freq) return;
-    const int cases = options_.weight_update_freq == 1 ? pass.cases : options_.weight_update_freq * options_.minibatch_size;
+    const int cases =
+        options_.weight_update_freq == 1 ? pass.cases : options_.weight_update_freq * options_.minibatch_size;
     for (WeightLayer* layer : weight_layers_) layer->update({progress, minibatches_, cases});
 }
 
 void Net::add_costs(BatchResult& result) const {
     if (result.costs.empty())
-        for (const CostLayer* cost : costs_) result.costs.emplace_back(cost->name(), std::vector<double>(cost->values().size()));
+        for (const CostLayer* cost : costs_)
+            result.costs.emplace_back(cost->name(), std::vector<double>(cost->values().size()));
     for (std::size_t i = 0; i < costs_.size(); i++)
-        for (std::size_t j = 0; j < costs_[i]->values().size(); j++) result.costs[i].second[j] += costs_[i]->values()[j];
+        for (std::size_t j = 0; j < costs_[i]->values().size(); j++)
+            result.costs[i].second[j] += costs_[i]->values()[j];
 }
 
 BatchResult Net::run_batch(const std::vector<HostData>& data, double progress, bool test) {
     BatchResult result;
     result.cases = data[0].cases;
     for (int first = 0; first < result.cases; first += options_.minibatch_size) {
-        const Pass pass{test ? Pass::Kind::test : Pass::Kind::train, std::min(options_.minibatch_size, result.cases - first), minibatches_};
+        const Pass pass{test ? Pass::Kind::test : Pass::Kind::train,
+                        std::min(options_.minibatch_size, result.cases - first), minibatches_};
         load(data, first);
         forward(pass);
         add_costs(result);
@@ -146,7 +162,8 @@ void copy_transposed(const Layer& layer, const Matrix& matrix, int first, float*
     layer.copy_to_host(matrix, host.data());
     for (int row = 0; row < matrix.rows(); row++)
         for (int n = 0; n < matrix.cols(); n++)
-            target[static_cast<std::size_t>(first + n) * matrix.rows() + row] = host[static_cast<std::size_t>(row) * matrix.cols() + n];
+            target[static_cast<std::size_t>(first + n) * matrix.rows() + row] =
+                host[static_cast<std::size_t>(row) * matrix.cols() + n];
 }
 
 }  // namespace
@@ -160,10 +177,13 @@ void Net::start_batch(const std::vector<HostData>& data, double progress, bool t
 void Net::start_multiview_test(const std::vector<HostData>& data, int views, float* probs, const std::string& logreg) {
     check_idle();
     const int all = check_data(data);
-    if (views < 1 || all % views) throw std::invalid_argument("num_views: expected a divisor of the " + std::to_string(all) + " cases, got " + std::to_string(views));
+    if (views < 1 || all % views)
+        throw std::invalid_argument("num_views: expected a divisor of the " + std::to_string(all) + " cases, got " +
+                                    std::to_string(views));
     const Layer* layer = probs ? &find(logreg) : nullptr;
     const auto* averaging = dynamic_cast<const ViewAveragingCost*>(layer);
-    if (probs && !averaging) throw EngineError("layer '" + logreg + "' is no cost.logreg: it averages no probabilities");
+    if (probs && !averaging)
+        throw EngineError("layer '" + logreg + "' is no cost.logreg: it averages no probabilities");
     in_flight_ = std::async(std::launch::async, [=, this] {
         return run_test(data, all / views, Pass{Pass::Kind::test, 0, 0, 0, views}, [&](int first, const Pass&) {
             if (probs) copy_transposed(*layer, averaging->averaged_probs(), first, probs);
@@ -171,13 +191,15 @@ void Net::start_multiview_test(const std::vector<HostData>& data, int views, flo
     });
 }
 
-void Net::start_feature_writer(const std::vector<HostData>& data, const std::vector<std::pair<std::string, float*>>& features) {
+void Net::start_feature_writer(const std::vector<HostData>& data,
+                               const std::vector<std::pair<std::string, float*>>& features) {
     check_idle();
     const int cases = check_data(data);
     for (const auto& [name, target] : features) find(name);
     in_flight_ = std::async(std::launch::async, [=, this] {
         return run_test(data, cases, Pass{Pass::Kind::features}, [&](int first, const Pass&) {
-            for (const auto& [name, target] : features) copy_transposed(find(name), find(name).outputs(), first, target);
+            for (const auto& [name, target] : features)
+                copy_transposed(find(name), find(name).outputs(), first, target);
         });
     });
 }
@@ -204,7 +226,8 @@ std::map<std::string, HostMatrix> Net::trace(const std::vector<HostData>& data) 
     for (const WeightLayer* layer : weight_layers_) {
         for (std::size_t i = 0; i < layer->weights().size(); i++)
             if (layer->weights()[i].owned() && layer->weights()[i].weights->learns())
-                all["weight_gradients/" + layer->name() + "/" + std::to_string(i)] = layer->weights()[i].weights->total_gradient();
+                all["weight_gradients/" + layer->name() + "/" + std::to_string(i)] =
+                    layer->weights()[i].weights->total_gradient();
         if (layer->biases().learns()) all["bias_gradients/" + layer->name()] = layer->biases().total_gradient();
     }
     restore(minibatches_, before);
@@ -228,7 +251,8 @@ std::vector<std::pair<std::string, Weights*>> Net::owned_weights() const {
     std::vector<std::pair<std::string, Weights*>> all;
     for (const WeightLayer* layer : weight_layers_) {
         for (std::size_t i = 0; i < layer->weights().size(); i++)
-            if (layer->weights()[i].owned()) all.emplace_back(layer->name() + "/weights" + std::to_string(i), layer->weights()[i].weights.get());
+            if (layer->weights()[i].owned())
+                all.emplace_back(layer->name() + "/weights" + std::to_string(i), layer->weights()[i].weights.get());
         all.emplace_back(layer->name() + "/biases", &layer->biases());
     }
     return all;

@@ -46,7 +46,8 @@ public:
     // view x classes) gets the class probabilities that the layer `logreg` averaged.
     void start_multiview_test(const std::vector<HostData>& data, int views, float* probs, const std::string& logreg);
     // A test pass that copies the outputs of some layers to (cases x outputs) host arrays.
-    void start_feature_writer(const std::vector<HostData>& data, const std::vector<std::pair<std::string, float*>>& features);
+    void start_feature_writer(const std::vector<HostData>& data,
+                              const std::vector<std::pair<std::string, float*>>& features);
     // Waits for the batch in flight, and throws what it threw.
     BatchResult finish_batch();
 
@@ -83,7 +84,8 @@ private:
     double total_cost() const;
     Layer& find(const std::string& name) const;
     std::vector<std::pair<std::string, Weights*>> owned_weights() const;
-    void check_matrix(GradientCheck& check, const std::string& title, Weights& weights, std::size_t layer, double step, const Pass& pass, double base);
+    void check_matrix(GradientCheck& check, const std::string& title, Weights& weights, std::size_t layer, double step,
+                      const Pass& pass, double base);
 
     const NetOptions options_;
     std::vector<std::unique_ptr<Layer>> layers_;  // in definition order

@@ -8,13 +8,16 @@ namespace {
 
 Neuron neuron_of(const LayerConfig& config) {
     static const std::map<std::string, NeuronKind> kinds = {
-        {"ident", NeuronKind::ident},   {"logistic", NeuronKind::logistic}, {"abs", NeuronKind::abs},     {"relu", NeuronKind::relu},
-        {"nrelu", NeuronKind::nrelu},   {"softrelu", NeuronKind::softrelu}, {"square", NeuronKind::square}, {"sqrt", NeuronKind::sqrt},
-        {"tanh", NeuronKind::tanh},     {"abstanh", NeuronKind::abstanh},   {"brelu", NeuronKind::brelu}, {"linear", NeuronKind::linear},
+        {"ident", NeuronKind::ident},     {"logistic", NeuronKind::logistic}, {"abs", NeuronKind::abs},
+        {"relu", NeuronKind::relu},       {"nrelu", NeuronKind::nrelu},       {"softrelu", NeuronKind::softrelu},
+        {"square", NeuronKind::square},   {"sqrt", NeuronKind::sqrt},         {"tanh", NeuronKind::tanh},
+        {"abstanh", NeuronKind::abstanh}, {"brelu", NeuronKind::brelu},       {"linear", NeuronKind::linear},
         {"drelu", NeuronKind::drelu},
     };
     const auto kind = kinds.find(config.text("neuron.type"));
-    if (kind == kinds.end()) throw EngineError("Layer '" + config.name + "': the rebuilt engine has no neuron '" + config.text("neuron.type") + "'");
+    if (kind == kinds.end())
+        throw EngineError("Layer '" + config.name + "': the rebuilt engine has no neuron '" +
+                          config.text("neuron.type") + "'");
     Neuron neuron{kind->second, 0, 0};
     if (config.has("neuron.params.a")) neuron.a = static_cast<float>(config.number("neuron.params.a"));
     if (config.has("neuron.params.b")) neuron.b = static_cast<float>(config.number("neuron.params.b"));
@@ -23,13 +26,17 @@ Neuron neuron_of(const LayerConfig& config) {
 
 class NeuronLayer final : public Layer {
 public:
-    NeuronLayer(const LayerConfig& config, const LayerContext& context) : Layer(config, context), neuron_(neuron_of(config)) {}
+    NeuronLayer(const LayerConfig& config, const LayerContext& context)
+        : Layer(config, context), neuron_(neuron_of(config)) {}
 
 private:
-    void compute(const Pass& pass) override { device_.neuron_forward(neuron_, input(0).data(), outputs_.data(), outputs_.size(), random_key(pass)); }
+    void compute(const Pass& pass) override {
+        device_.neuron_forward(neuron_, input(0).data(), outputs_.data(), outputs_.size(), random_key(pass));
+    }
 
     void input_gradient(int, const Matrix& gradient, Matrix& target, Scale scale, const Pass&) override {
-        device_.neuron_gradient(neuron_, gradient.data(), input(0).data(), outputs_.data(), target.data(), target.size(), scale);
+        device_.neuron_gradient(neuron_, gradient.data(), input(0).data(), outputs_.data(), target.data(),
+                                target.size(), scale);
     }
 
     const Neuron neuron_;
@@ -37,6 +44,8 @@ private:
 
 }  // namespace
 
-std::unique_ptr<Layer> make_neuron(const LayerConfig& config, const LayerContext& context) { return std::make_unique<NeuronLayer>(config, context); }
+std::unique_ptr<Layer> make_neuron(const LayerConfig& config, const LayerContext& context) {
+    return std::make_unique<NeuronLayer>(config, context);
+}
 
 }  // namespace convnet

@@ -6,7 +6,8 @@ namespace {
 
 class NormLayer : public Layer {
 public:
-    NormLayer(const LayerConfig& config, const LayerContext& context) : Layer(config, context), denoms_(context.device) {
+    NormLayer(const LayerConfig& config, const LayerContext& context)
+        : Layer(config, context), denoms_(context.device) {
         shape_.channels = config.integer("channels");
         shape_.pixels = output_rows_ / shape_.channels;
         shape_.size = config.integer("size");
@@ -41,19 +42,23 @@ private:
     void normalize() override { device_.cross_map_norm(shape_, input(0).data(), denoms_.data(), outputs_.data()); }
 
     void input_gradient(int, const Matrix& gradient, Matrix& target, Scale scale, const Pass&) override {
-        device_.cross_map_norm_gradient(shape_, gradient.data(), denoms_.data(), input(0).data(), outputs_.data(), target.data(), scale);
+        device_.cross_map_norm_gradient(shape_, gradient.data(), denoms_.data(), input(0).data(), outputs_.data(),
+                                        target.data(), scale);
     }
 };
 
 class ResponseNormLayer final : public NormLayer {
 public:
-    ResponseNormLayer(const LayerConfig& config, const LayerContext& context) : NormLayer(config, context) { shape_.img_size = config.integer("imgSize"); }
+    ResponseNormLayer(const LayerConfig& config, const LayerContext& context) : NormLayer(config, context) {
+        shape_.img_size = config.integer("imgSize");
+    }
 
 private:
     void normalize() override { device_.response_norm(shape_, input(0).data(), denoms_.data(), outputs_.data()); }
 
     void input_gradient(int, const Matrix& gradient, Matrix& target, Scale scale, const Pass&) override {
-        device_.response_norm_gradient(shape_, gradient.data(), denoms_.data(), input(0).data(), outputs_.data(), target.data(), scale);
+        device_.response_norm_gradient(shape_, gradient.data(), denoms_.data(), input(0).data(), outputs_.data(),
+                                       target.data(), scale);
     }
 };
 
@@ -71,7 +76,8 @@ private:
     }
 
     void input_gradient(int, const Matrix& gradient, Matrix& target, Scale scale, const Pass&) override {
-        device_.contrast_norm_gradient(shape_, gradient.data(), denoms_.data(), mean_diffs_.data(), outputs_.data(), target.data(), exact_, scale);
+        device_.contrast_norm_gradient(shape_, gradient.data(), denoms_.data(), mean_diffs_.data(), outputs_.data(),
+                                       target.data(), exact_, scale);
     }
 
     const bool exact_;
@@ -80,8 +86,14 @@ private:
 
 }  // namespace
 
-std::unique_ptr<Layer> make_cmrnorm(const LayerConfig& config, const LayerContext& context) { return std::make_unique<CrossMapNormLayer>(config, context); }
-std::unique_ptr<Layer> make_rnorm(const LayerConfig& config, const LayerContext& context) { return std::make_unique<ResponseNormLayer>(config, context); }
-std::unique_ptr<Layer> make_cnorm(const LayerConfig& config, const LayerContext& context) { return std::make_unique<ContrastNormLayer>(config, context); }
+std::unique_ptr<Layer> make_cmrnorm(const LayerConfig& config, const LayerContext& context) {
+    return std::make_unique<CrossMapNormLayer>(config, context);
+}
+std::unique_ptr<Layer> make_rnorm(const LayerConfig& config, const LayerContext& context) {
+    return std::make_unique<ResponseNormLayer>(config, context);
+}
+std::unique_ptr<Layer> make_cnorm(const LayerConfig& config, const LayerContext& context) {
+    return std::make_unique<ContrastNormLayer>(config, context);
+}
 
 }  // namespace convnet

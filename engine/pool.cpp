@@ -9,7 +9,8 @@ namespace {
 class PoolLayer final : public Layer {
 public:
     PoolLayer(const LayerConfig& config, const LayerContext& context) : Layer(config, context) {
-        static const std::map<std::string, Pool> kinds = {{"max", Pool::max}, {"maxabs", Pool::max_abs}, {"avg", Pool::avg}};
+        static const std::map<std::string, Pool> kinds = {
+            {"max", Pool::max}, {"maxabs", Pool::max_abs}, {"avg", Pool::avg}};
         // rand with doMax is max, in every pass (spec 3.2).
         draws_ = config.text("pool") == "rand" && !config.integer("doMax");
         const auto kind = kinds.find(config.text("pool") == "rand" ? "max" : config.text("pool"));
@@ -46,6 +47,8 @@ private:
 
 }  // namespace
 
-std::unique_ptr<Layer> make_pool(const LayerConfig& config, const LayerContext& context) { return std::make_unique<PoolLayer>(config, context); }
+std::unique_ptr<Layer> make_pool(const LayerConfig& config, const LayerContext& context) {
+    return std::make_unique<PoolLayer>(config, context);
+}
 
 }  // namespace convnet

@@ -9,7 +9,9 @@ public:
     using Layer::Layer;
 
 private:
-    void compute(const Pass& pass) override { device_.softmax(input(0).data(), outputs_.data(), output_rows_, pass.cases); }
+    void compute(const Pass& pass) override {
+        device_.softmax(input(0).data(), outputs_.data(), output_rows_, pass.cases);
+    }
 
     void input_gradient(int, const Matrix& gradient, Matrix& target, Scale scale, const Pass& pass) override {
         device_.softmax_gradient(gradient.data(), outputs_.data(), target.data(), output_rows_, pass.cases, scale);
@@ -18,6 +20,8 @@ private:
 
 }  // namespace
 
-std::unique_ptr<Layer> make_softmax(const LayerConfig& config, const LayerContext& context) { return std::make_unique<SoftmaxLayer>(config, context); }
+std::unique_ptr<Layer> make_softmax(const LayerConfig& config, const LayerContext& context) {
+    return std::make_unique<SoftmaxLayer>(config, context);
+}
 
 }  // namespace convnet

@@ -31,7 +31,8 @@ private:
         top_down_ = {root};
         for (std::size_t i = 0; i < top_down_.size() && i < static_cast<std::size_t>(nodes); i++)
             for (int child : children(top_down_[i])) {
-                if (child < 0 || child >= nodes || child == root || parents_[child] >= 0) fail("its class tree has node " + std::to_string(child) + " twice or outside");
+                if (child < 0 || child >= nodes || child == root || parents_[child] >= 0)
+                    fail("its class tree has node " + std::to_string(child) + " twice or outside");
                 parents_[child] = top_down_[i];
                 top_down_.push_back(child);
             }
@@ -47,18 +48,21 @@ private:
     void compute(const Pass& pass) override {
         class_weights_.resize(input(0).rows(), output_rows_);
         device_.treefc_class_weights(tree_, weights_[0].data(), class_weights_.data(), class_weights_.rows());
-        device_.multiply(class_weights_.data(), true, input(0).data(), false, outputs_.data(), output_rows_, pass.cases, input(0).rows(), Scale{});
+        device_.multiply(class_weights_.data(), true, input(0).data(), false, outputs_.data(), output_rows_, pass.cases,
+                         input(0).rows(), Scale{});
         device_.add_bias(biases_->values().data(), outputs_.data(), output_rows_, 1, pass.cases);
     }
 
     void input_gradient(int, const Matrix& gradient, Matrix& target, Scale scale, const Pass& pass) override {
-        device_.multiply(class_weights_.data(), false, gradient.data(), false, target.data(), target.rows(), pass.cases, output_rows_, scale);
+        device_.multiply(class_weights_.data(), false, gradient.data(), false, target.data(), target.rows(), pass.cases,
+                         output_rows_, scale);
     }
 
     void weight_gradients(const Matrix& gradient, const Pass& pass) override {
         if (weights_[0].weights->learns()) {
             class_gradients_.resize(input(0).rows(), output_rows_);
-            device_.multiply(input(0).data(), false, gradient.data(), true, class_gradients_.data(), input(0).rows(), output_rows_, pass.cases, Scale{});
+            device_.multiply(input(0).data(), false, gradient.data(), true, class_gradients_.data(), input(0).rows(),
+                             output_rows_, pass.cases, Scale{});
             const auto [target, scale] = weights_[0].gradient_target();
             device_.treefc_node_gradients(tree_, class_gradients_.data(), target.data(), target.rows(), scale);
         }
@@ -74,6 +78,8 @@ private:
 
 }  // namespace
 
-std::unique_ptr<Layer> make_treefc(const LayerConfig& config, const LayerContext& context) { return std::make_unique<TreefcLayer>(config, context); }
+std::unique_ptr<Layer> make_treefc(const LayerConfig& config, const LayerContext& context) {
+    return std::make_unique<TreefcLayer>(config, context);
+}
 
 }  // namespace convnet

@@ -16,7 +16,8 @@ Matrix uploaded(Device& device, const HostMatrix& host) {
 
 }  // namespace
 
-Weights::Weights(Device& device, const HostMatrix& values, const HostMatrix& increments, const UpdateRule& rule, RandomKey noise_key)
+Weights::Weights(Device& device, const HostMatrix& values, const HostMatrix& increments, const UpdateRule& rule,
+                 RandomKey noise_key)
     : device_(device),
       rule_(rule),
       noise_key_(noise_key),
@@ -58,7 +59,8 @@ double Weights::rate_now(const User& user, const UpdateTime& time, int use) cons
     if (s.noise_stdev <= 0) return rate;
     // Element 2 user + use of this update's draw: gradient and decay draw separately.
     const int element = 2 * static_cast<int>(&user - users_.data()) + use;
-    return rate * (1 + std::fabs(philox_normal({noise_key_.seed, noise_key_.layer, time.minibatch}, element)) * s.noise_stdev);
+    return rate *
+           (1 + std::fabs(philox_normal({noise_key_.seed, noise_key_.layer, time.minibatch}, element)) * s.noise_stdev);
 }
 
 // The sum of the users' gradients ends in the owner's matrix; returns what is left to scale it by.
@@ -70,7 +72,8 @@ double Weights::gather_gradients(const UpdateTime& time) {
         if (user.empty || user.rate <= 0) continue;
         const float scale = static_cast<float>(rate_now(user, time, 0) / time.cases);
         owner.gradient.resize(values_.rows(), values_.cols());
-        device_.add(user.gradient.data(), owner.gradient.data(), values_.size(), Scale{owner.empty ? 0.0f : static_cast<float>(owner_scale), scale});
+        device_.add(user.gradient.data(), owner.gradient.data(), values_.size(),
+                    Scale{owner.empty ? 0.0f : static_cast<float>(owner_scale), scale});
         owner.empty = false;
         owner_scale = 1;
     }
@@ -93,22 +96,26 @@ void Weights::update(const UpdateTime& time) {
     const float momentum = static_cast<float>(rule_.momentum);
     const float decay = static_cast<float>(rule_.decay > 0 ? rule_.decay * rate_now(users_[0], time, 1) : 0);
     if (rule_.super_eps > 0)
-        device_.adaptive_update(values_.data(), increments_.data(), gradient.data(), mean_.data(), mean_square_.data(), values_.size(), momentum, gradient_scale,
-                                decay, static_cast<float>(rule_.super_eps));
+        device_.adaptive_update(values_.data(), increments_.data(), gradient.data(), mean_.data(), mean_square_.data(),
+                                values_.size(), momentum, gradient_scale, decay, static_cast<float>(rule_.super_eps));
     else
-        device_.update_weights(values_.data(), increments_.data(), gradient.data(), values_.size(), momentum, gradient_scale, decay);
+        device_.update_weights(values_.data(), increments_.data(), gradient.data(), values_.size(), momentum,
+                               gradient_scale, decay);
     if (rule_.zero_mean_max > 0)
-        device_.bound_zero_mean_norms(values_.data(), values_.rows(), values_.cols(), static_cast<float>(rule_.zero_mean_min), static_cast<float>(rule_.zero_mean_max));
+        device_.bound_zero_mean_norms(values_.data(), values_.rows(), values_.cols(),
+                                      static_cast<float>(rule_.zero_mean_min), static_cast<float>(rule_.zero_mean_max));
     if (rule_.column_norm > 0)
-        device_.normalize_local_weights(values_.data(), rule_.local_modules, values_.rows() / rule_.local_modules, values_.cols(), static_cast<float>(rule_.column_norm));
+        device_.normalize_local_weights(values_.data(), rule_.local_modules, values_.rows() / rule_.local_modules,
+                                        values_.cols(), static_cast<float>(rule_.column_norm));
     for (User& user : users_) user.empty = true;
 }
 
 void Weights::update_tree(const Tree& tree, const UpdateTime& time) {
     if (!learns()) return;
     const Matrix& gradient = owner_gradient();
-    device_.treefc_update(tree, values_.data(), increments_.data(), gradient.data(), values_.rows(), static_cast<float>(rule_.momentum),
-                          static_cast<float>(rule_.rate), static_cast<float>(rule_.decay), 1.0f / time.cases);
+    device_.treefc_update(tree, values_.data(), increments_.data(), gradient.data(), values_.rows(),
+                          static_cast<float>(rule_.momentum), static_cast<float>(rule_.rate),
+                          static_cast<float>(rule_.decay), 1.0f / time.cases);
     users_[0].empty = true;
 }
 
@@ -130,18 +137,21 @@ std::vector<const Matrix*> Weights::pending() const {
 }
 
 void Weights::restore_pending(const std::vector<const HostMatrix*>& saved) {
-    if (saved.size() != users_.size() + 2) throw EngineError("the saved state is not of this net: other users of a weight matrix");
+    if (saved.size() != users_.size() + 2)
+        throw EngineError("the saved state is not of this net: other users of a weight matrix");
     std::vector<Matrix*> targets{&mean_, &mean_square_};
     for (User& user : users_) targets.push_back(&user.gradient);
     for (std::size_t i = 0; i < saved.size(); i++) {
         if (i >= 2) users_[i - 2].empty = saved[i] == nullptr;
         if (!saved[i]) continue;
-        if (saved[i]->rows != values_.rows() || saved[i]->cols != values_.cols()) throw EngineError("the saved state is not of this net: other shape of a weight matrix");
+        if (saved[i]->rows != values_.rows() || saved[i]->cols != values_.cols())
+            throw EngineError("the saved state is not of this net: other shape of a weight matrix");
         *targets[i] = uploaded(device_, *saved[i]);
     }
 }
 
-WeightLayer::WeightLayer(const LayerConfig& config, const LayerContext& context, bool sums_gradients, int local_modules) : Layer(config, context) {
+WeightLayer::WeightLayer(const LayerConfig& config, const LayerContext& context, bool sums_gradients, int local_modules)
+    : Layer(config, context) {
     // Draws of the schedules' noise are kept apart from the layer's masks by the upper bits.
     const std::uint32_t layer = static_cast<std::uint32_t>(context.index);
     const int count = static_cast<int>(config.text_list("inputs").size());
@@ -152,15 +162,17 @@ WeightLayer::WeightLayer(const LayerConfig& config, const LayerContext& context,
             continue;
         }
         const RandomKey key{context.seed, layer | static_cast<std::uint32_t>(i + 1) << 20, 0};
-        weights_.push_back({std::make_shared<Weights>(context.device, config.array("weights", i), config.array("weightsInc", i),
-                                                      weight_rule(i, sums_gradients, local_modules), key)});
+        weights_.push_back(
+            {std::make_shared<Weights>(context.device, config.array("weights", i), config.array("weightsInc", i),
+                                       weight_rule(i, sums_gradients, local_modules), key)});
     }
     UpdateRule rule;
     rule.rate = config.number("epsB");
     rule.momentum = config.number("momB");
     rule.super_eps = config.number("superEps");
     rule.schedule = schedule("schedB");
-    biases_ = std::make_shared<Weights>(context.device, config.array("biases"), config.array("biasesInc"), rule, RandomKey{context.seed, layer | 0xfff00000u, 0});
+    biases_ = std::make_shared<Weights>(context.device, config.array("biases"), config.array("biasesInc"), rule,
+                                        RandomKey{context.seed, layer | 0xfff00000u, 0});
 }
 
 UpdateRule WeightLayer::weight_rule(int input, bool sums_gradients, int local_modules) const {

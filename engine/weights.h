@@ -26,11 +26,11 @@ struct UpdateTime {
 struct UpdateRule {
     double rate = 0;  // base rate; 0 or less: no update at all
     double momentum = 0;
-    double decay = 0;          // wc
+    double decay = 0;  // wc
     double super_eps = 0;
-    double column_norm = 0;    // wballNormed
+    double column_norm = 0;  // wballNormed
     double zero_mean_min = 0, zero_mean_max = 0;
-    int local_modules = 1;     // a column is a filter of one module
+    int local_modules = 1;       // a column is a filter of one module
     bool sums_gradients = true;  // conv: users' gradients are summed; else each user has its own rate
     Schedule schedule;
 };
@@ -38,7 +38,8 @@ struct UpdateRule {
 // One matrix of weights or biases, used by its owner and by those that share it.
 class Weights {
 public:
-    Weights(Device& device, const HostMatrix& values, const HostMatrix& increments, const UpdateRule& rule, RandomKey noise_key);
+    Weights(Device& device, const HostMatrix& values, const HostMatrix& increments, const UpdateRule& rule,
+            RandomKey noise_key);
 
     // Registers a user other than the owner, with its own rate and schedule.
     int add_user(double rate, const Schedule& schedule);

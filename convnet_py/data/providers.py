@@ -259,7 +259,11 @@ class DummyLabeledProvider(DummyProvider):
 
 
 class DummyLogregProvider(DummyLabeledProvider):
-    """``dummy-lr-n``: data, labels, gates (1 x cases, uniform) and, with 10 classes, a tree of 17 nodes."""
+    """``dummy-lr-n``: data, labels, gates (1 x cases, uniform), the labels as one-hot targets (classes x cases).
+
+    With 10 classes its metadata holds a tree of 17 nodes. 2012 has no targets here; with them one provider
+    serves a net with every cost (layer_defs/gradcheck).
+    """
 
     def __init__(self, settings: ProviderSettings, dimensions: int):
         super().__init__(settings, dimensions)
@@ -269,10 +273,11 @@ class DummyLogregProvider(DummyLabeledProvider):
             self.batch_meta["all_wnids"] = {"gproot": 16}
 
     def label_dims(self) -> list[int]:
-        return [1, 1]
+        return [1, 1, self.classes]
 
     def label_matrices(self) -> list[np.ndarray]:
-        return [self.labels(), self.uniform(1)]
+        labels = self.labels()
+        return [labels, self.uniform(1), one_hot(labels, self.classes)]
 
 
 class DummyCrossEntropyProvider(DummyProvider):

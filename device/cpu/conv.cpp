@@ -102,7 +102,8 @@ std::vector<float> widen(const float* source, std::int64_t rows, int cases) {
 
 void narrow(const std::vector<float>& wide, float* targets, std::int64_t rows, int cases, Scale scale) {
     for (std::int64_t row = 0; row < rows; row++)
-        for (int n = 0; n < cases; n++) put(targets[row * cases + n], wide[static_cast<std::size_t>(row) * lanes + n], scale);
+        for (int n = 0; n < cases; n++)
+            put(targets[row * cases + n], wide[static_cast<std::size_t>(row) * lanes + n], scale);
 }
 
 int channel_of(const ConvShape& s, int group, int c) {
@@ -148,7 +149,8 @@ void forward_rows(const ConvShape& s, const float* images, int group, int my, in
         const int x = window_start(s, mx) + position % s.filter_size;
         product.begin_rows((packed_whole ? position : packed_position++) * s.filter_channels, s.filter_channels);
         for (int c = 0; c < s.filter_channels; c++) {
-            const std::int64_t row = (static_cast<std::int64_t>(channel_of(s, group, c)) * s.img_size_y + y) * s.img_size_x + x;
+            const std::int64_t row =
+                (static_cast<std::int64_t>(channel_of(s, group, c)) * s.img_size_y + y) * s.img_size_x + x;
             product.rows.push_back(images + row * s.cases);
         }
     }
@@ -185,8 +187,10 @@ void pack_backward(const ConvShape& s, const float* weights, bool local, int gro
     for (const Cover& cover : covers) {
         const std::int64_t module_row = local ? static_cast<std::int64_t>(cover.module) * s.filter_rows() : 0;
         for (int i = 0; i < tile_rows; i++) {
-            const float* row = weights + (module_row + (first + i) * s.filter_pixels() + cover.position) * s.filters + group * filters;
-            for (int f = 0; f < filters; f++) packed[static_cast<std::size_t>(f) * tile_rows + i] = i < count ? row[f] : 0;
+            const float* row =
+                weights + (module_row + (first + i) * s.filter_pixels() + cover.position) * s.filters + group * filters;
+            for (int f = 0; f < filters; f++)
+                packed[static_cast<std::size_t>(f) * tile_rows + i] = i < count ? row[f] : 0;
         }
         packed += static_cast<std::size_t>(filters) * tile_rows;
     }
@@ -303,7 +307,8 @@ struct TransposedBlock {
     }
 };
 
-void transpose_tile(const ConvShape& s, const float* gradients, int group, TransposedBlock& block, int tile, int module) {
+void transpose_tile(const ConvShape& s, const float* gradients, int group, TransposedBlock& block, int tile,
+                    int module) {
     float* target = block.tile(tile, module, s.cases);
     const int first = tile * block.width;
     for (int i = 0; i < block.width; i++) {
@@ -311,7 +316,8 @@ void transpose_tile(const ConvShape& s, const float* gradients, int group, Trans
             for (int n = 0; n < s.cases; n++) target[static_cast<std::size_t>(n) * block.width + i] = 0;
             continue;
         }
-        const std::int64_t row = static_cast<std::int64_t>(group * s.group_filters() + first + i) * s.modules() + block.first_module + module;
+        const std::int64_t row = static_cast<std::int64_t>(group * s.group_filters() + first + i) * s.modules() +
+                                 block.first_module + module;
         const float* source = gradients + row * s.cases;
         for (int n = 0; n < s.cases; n++) target[static_cast<std::size_t>(n) * block.width + i] = source[n];
     }
@@ -384,7 +390,8 @@ struct WeightGradient {
         const int filters = std::min(width, s.group_filters() - tile * width);
         for (int i = 0; i < height && first_row + i < s.filter_rows(); i++) {
             const WeightRow row = weight_row(first_row + i);
-            float* target = targets + static_cast<std::int64_t>(row.channel * s.filter_pixels() + row.position) * s.filters +
+            float* target = targets +
+                            static_cast<std::int64_t>(row.channel * s.filter_pixels() + row.position) * s.filters +
                             group * s.group_filters() + tile * width;
             for (int f = 0; f < filters; f++) put(target[f], totals[i * width + f], scale);
         }
@@ -408,25 +415,29 @@ struct WeightGradient {
                 const int chunk_end = chunk <= block_modules ? s.modules() : (first / chunk + 1) * chunk;
                 block.first_module = first;
                 block.modules = std::min(block_modules, chunk_end - first);
-                pool.parallel_for(static_cast<std::int64_t>(tiles) * block.modules, 1, [&](std::int64_t begin, std::int64_t end) {
-                    for (std::int64_t i = begin; i < end; i++)
-                        transpose_tile(s, gradients, group, block, i / block.modules, i % block.modules);
-                });
+                pool.parallel_for(
+                    static_cast<std::int64_t>(tiles) * block.modules, 1, [&](std::int64_t begin, std::int64_t end) {
+                        for (std::int64_t i = begin; i < end; i++)
+                            transpose_tile(s, gradients, group, block, i / block.modules, i % block.modules);
+                    });
                 const int chunks = std::max(1, block.modules / chunk);
                 const bool starts = chunk <= block_modules || step % steps_per_chunk == 0;
                 const bool ends = chunk <= block_modules || first + block.modules == chunk_end;
-                pool.parallel_for(static_cast<std::int64_t>(tiles) * row_tiles, 1, [&](std::int64_t begin, std::int64_t end) {
-                    for (std::int64_t i = begin; i < end; i++) {
-                        const int tile = i / row_tiles, first_row = i % row_tiles * height;
-                        float* total = &totals[i * tile_floats];
-                        for (int c = 0; c < chunks; c++) {
-                            const int from = c * chunk, to = std::min(block.modules, from + chunk);
-                            if (starts) std::fill(total, total + tile_floats, 0.0f);
-                            add_block(block, group, tile, first_row, from, to, total);
-                            if (ends) write_tile(total, group, tile, first_row, targets + (first + from) / chunk * matrix, scale);
-                        }
-                    }
-                });
+                pool.parallel_for(static_cast<std::int64_t>(tiles) * row_tiles, 1,
+                                  [&](std::int64_t begin, std::int64_t end) {
+                                      for (std::int64_t i = begin; i < end; i++) {
+                                          const int tile = i / row_tiles, first_row = i % row_tiles * height;
+                                          float* total = &totals[i * tile_floats];
+                                          for (int c = 0; c < chunks; c++) {
+                                              const int from = c * chunk, to = std::min(block.modules, from + chunk);
+                                              if (starts) std::fill(total, total + tile_floats, 0.0f);
+                                              add_block(block, group, tile, first_row, from, to, total);
+                                              if (ends)
+                                                  write_tile(total, group, tile, first_row,
+                                                             targets + (first + from) / chunk * matrix, scale);
+                                          }
+                                      }
+                                  });
             }
     }
 };
@@ -464,24 +475,36 @@ std::int64_t output_rows(const ConvShape& s) { return static_cast<std::int64_t>(
 
 }  // namespace
 
-void CpuDevice::conv_forward(const ConvShape& s, const float* images, const float* weights, float* targets, Scale scale) {
+void CpuDevice::conv_forward(const ConvShape& s, const float* images, const float* weights, float* targets,
+                             Scale scale) {
     with_wide_cases(s, images, image_rows(s), targets, output_rows(s), scale,
-                    [&](const ConvShape& w, const float* in, float* out, Scale sc) { forward(w, in, weights, out, false, sc, pool_); });
+                    [&](const ConvShape& w, const float* in, float* out, Scale sc) {
+                        forward(w, in, weights, out, false, sc, pool_);
+                    });
 }
 
-void CpuDevice::local_forward(const ConvShape& s, const float* images, const float* weights, float* targets, Scale scale) {
+void CpuDevice::local_forward(const ConvShape& s, const float* images, const float* weights, float* targets,
+                              Scale scale) {
     with_wide_cases(s, images, image_rows(s), targets, output_rows(s), scale,
-                    [&](const ConvShape& w, const float* in, float* out, Scale sc) { forward(w, in, weights, out, true, sc, pool_); });
+                    [&](const ConvShape& w, const float* in, float* out, Scale sc) {
+                        forward(w, in, weights, out, true, sc, pool_);
+                    });
 }
 
-void CpuDevice::conv_image_gradient(const ConvShape& s, const float* gradients, const float* weights, float* targets, Scale scale) {
+void CpuDevice::conv_image_gradient(const ConvShape& s, const float* gradients, const float* weights, float* targets,
+                                    Scale scale) {
     with_wide_cases(s, gradients, output_rows(s), targets, image_rows(s) * s.over_sample(), scale,
-                    [&](const ConvShape& w, const float* in, float* out, Scale sc) { image_gradient(w, in, weights, out, false, sc, pool_); });
+                    [&](const ConvShape& w, const float* in, float* out, Scale sc) {
+                        image_gradient(w, in, weights, out, false, sc, pool_);
+                    });
 }
 
-void CpuDevice::local_image_gradient(const ConvShape& s, const float* gradients, const float* weights, float* targets, Scale scale) {
+void CpuDevice::local_image_gradient(const ConvShape& s, const float* gradients, const float* weights, float* targets,
+                                     Scale scale) {
     with_wide_cases(s, gradients, output_rows(s), targets, image_rows(s) * s.over_sample(), scale,
-                    [&](const ConvShape& w, const float* in, float* out, Scale sc) { image_gradient(w, in, weights, out, true, sc, pool_); });
+                    [&](const ConvShape& w, const float* in, float* out, Scale sc) {
+                        image_gradient(w, in, weights, out, true, sc, pool_);
+                    });
 }
 
 void CpuDevice::conv_weight_gradient(const ConvShape& s, const float* images, const float* gradients, float* targets,
@@ -489,7 +512,8 @@ void CpuDevice::conv_weight_gradient(const ConvShape& s, const float* images, co
     weight_gradient(s, images, gradients, targets, partial_sum > 0 ? partial_sum : s.modules(), scale, pool_);
 }
 
-void CpuDevice::local_weight_gradient(const ConvShape& s, const float* images, const float* gradients, float* targets, Scale scale) {
+void CpuDevice::local_weight_gradient(const ConvShape& s, const float* images, const float* gradients, float* targets,
+                                      Scale scale) {
     weight_gradient(s, images, gradients, targets, 1, scale, pool_);
 }
 
@@ -527,7 +551,8 @@ void CpuDevice::normalize_local_weights(float* weights, int modules, int rows, i
             float* first = weights + module * rows * filters;
             std::fill(squares.begin(), squares.end(), 0.0);
             for (int row = 0; row < rows; row++)
-                for (int f = 0; f < filters; f++) squares[f] += double(first[row * filters + f]) * first[row * filters + f];
+                for (int f = 0; f < filters; f++)
+                    squares[f] += double(first[row * filters + f]) * first[row * filters + f];
             for (int f = 0; f < filters; f++) {
                 if (squares[f] <= double(norm) * norm) continue;
                 const float factor = static_cast<float>(norm / std::sqrt(squares[f]));

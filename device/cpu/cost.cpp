@@ -51,7 +51,8 @@ CostValues CpuDevice::logreg_cost(const float* labels, const float* probs, int c
     return cost;
 }
 
-void CpuDevice::logreg_gradient(const float* labels, const float* probs, float* targets, int classes, int cases, float coeff, Scale scale) {
+void CpuDevice::logreg_gradient(const float* labels, const float* probs, float* targets, int classes, int cases,
+                                float coeff, Scale scale) {
     pool_.parallel_for(classes, 1 + grain / (cases + 1), [&](std::int64_t begin, std::int64_t end) {
         for (std::int64_t j = begin; j < end; j++)
             for (int n = 0; n < cases; n++) {
@@ -62,7 +63,8 @@ void CpuDevice::logreg_gradient(const float* labels, const float* probs, float* 
     });
 }
 
-void CpuDevice::logreg_softmax_gradient(const float* labels, const float* probs, float* targets, int classes, int cases, float coeff, Scale scale) {
+void CpuDevice::logreg_softmax_gradient(const float* labels, const float* probs, float* targets, int classes, int cases,
+                                        float coeff, Scale scale) {
     pool_.parallel_for(classes, 1 + grain / (cases + 1), [&](std::int64_t begin, std::int64_t end) {
         for (std::int64_t j = begin; j < end; j++)
             for (int n = 0; n < cases; n++) {
@@ -118,15 +120,19 @@ CostValues CpuDevice::crossent_cost(const float* labels, const float* probs, int
         }
         if (hit) correct += 1.0 / maxima;
     }
-    const double cost = sum(pool_, static_cast<std::int64_t>(classes) * cases, [=](std::int64_t i) { return -labels[i] * guarded_log(probs[i]); });
+    const double cost = sum(pool_, static_cast<std::int64_t>(classes) * cases,
+                            [=](std::int64_t i) { return -labels[i] * guarded_log(probs[i]); });
     return {cost, cases - correct};
 }
 
-void CpuDevice::crossent_gradient(const float* labels, const float* probs, float* targets, std::size_t count, float coeff, Scale scale) {
-    map(pool_, count, targets, scale, [=](std::int64_t i) { return static_cast<float>(coeff * labels[i] / guarded(probs[i])); });
+void CpuDevice::crossent_gradient(const float* labels, const float* probs, float* targets, std::size_t count,
+                                  float coeff, Scale scale) {
+    map(pool_, count, targets, scale,
+        [=](std::int64_t i) { return static_cast<float>(coeff * labels[i] / guarded(probs[i])); });
 }
 
-void CpuDevice::crossent_softmax_gradient(const float* labels, const float* probs, float* targets, int classes, int cases, float coeff, Scale scale) {
+void CpuDevice::crossent_softmax_gradient(const float* labels, const float* probs, float* targets, int classes,
+                                          int cases, float coeff, Scale scale) {
     std::vector<float> sums(cases);
     for (int j = 0; j < classes; j++)
         for (int n = 0; n < cases; n++) sums[n] += labels[static_cast<std::int64_t>(j) * cases + n];
@@ -141,14 +147,16 @@ CostValues CpuDevice::crossent2_cost(const float* labels, const float* outputs, 
     })};
 }
 
-void CpuDevice::crossent2_gradient(const float* labels, const float* outputs, float* targets, std::size_t count, float coeff, Scale scale) {
+void CpuDevice::crossent2_gradient(const float* labels, const float* outputs, float* targets, std::size_t count,
+                                   float coeff, Scale scale) {
     map(pool_, count, targets, scale, [=](std::int64_t i) {
         const double t = labels[i], y = outputs[i];
         return static_cast<float>(coeff * (t / guarded(y) - (1 - t) / guarded(1 - y)));
     });
 }
 
-void CpuDevice::crossent2_logistic_gradient(const float* labels, const float* outputs, float* targets, std::size_t count, float coeff, Scale scale) {
+void CpuDevice::crossent2_logistic_gradient(const float* labels, const float* outputs, float* targets,
+                                            std::size_t count, float coeff, Scale scale) {
     map(pool_, count, targets, scale, [=](std::int64_t i) { return coeff * (labels[i] - outputs[i]); });
 }
 
@@ -159,7 +167,8 @@ CostValues CpuDevice::rflickr_cost(const float* labels, const float* outputs, st
     })};
 }
 
-void CpuDevice::rflickr_gradient(const float* labels, const float* outputs, float* targets, std::size_t count, float coeff, Scale scale) {
+void CpuDevice::rflickr_gradient(const float* labels, const float* outputs, float* targets, std::size_t count,
+                                 float coeff, Scale scale) {
     map(pool_, count, targets, scale, [=](std::int64_t i) {
         const double d = double(outputs[i]) - labels[i];
         return static_cast<float>(-coeff * 2 * d / (1 + d * d));
@@ -175,14 +184,18 @@ void CpuDevice::sum2_gradient(const float* inputs, float* targets, std::size_t c
 }
 
 CostValues CpuDevice::gsum2_cost(const float* gates, const float* inputs, int rows, int cases) {
-    return {sum(pool_, static_cast<std::int64_t>(rows) * cases, [=](std::int64_t i) { return gates[i % cases] * double(inputs[i]) * inputs[i]; })};
+    return {sum(pool_, static_cast<std::int64_t>(rows) * cases,
+                [=](std::int64_t i) { return gates[i % cases] * double(inputs[i]) * inputs[i]; })};
 }
 
-void CpuDevice::gsum2_gradient(const float* gates, const float* inputs, float* targets, int rows, int cases, float coeff, Scale scale) {
-    map(pool_, static_cast<std::size_t>(rows) * cases, targets, scale, [=](std::int64_t i) { return -2 * coeff * gates[i % cases] * inputs[i]; });
+void CpuDevice::gsum2_gradient(const float* gates, const float* inputs, float* targets, int rows, int cases,
+                               float coeff, Scale scale) {
+    map(pool_, static_cast<std::size_t>(rows) * cases, targets, scale,
+        [=](std::int64_t i) { return -2 * coeff * gates[i % cases] * inputs[i]; });
 }
 
-void CpuDevice::gsum2_gate_gradient(const float* inputs, float* targets, int rows, int cases, float coeff, Scale scale) {
+void CpuDevice::gsum2_gate_gradient(const float* inputs, float* targets, int rows, int cases, float coeff,
+                                    Scale scale) {
     std::vector<double> sums(cases);
     for (int row = 0; row < rows; row++)
         for (int n = 0; n < cases; n++) {
@@ -213,7 +226,8 @@ CostValues CpuDevice::tica_cost(const NormShape& s, const float* images) {
     return {sum(pool_, count, [&](std::int64_t i) { return ticas[i]; })};
 }
 
-void CpuDevice::tica_gradient(const NormShape& s, const float* images, const float* ticas, float* targets, float coeff, Scale scale) {
+void CpuDevice::tica_gradient(const NormShape& s, const float* images, const float* ticas, float* targets, float coeff,
+                              Scale scale) {
     const std::int64_t count = static_cast<std::int64_t>(s.pixels) * s.cases;
     pool_.parallel_for(s.channels, 1, [&](std::int64_t begin, std::int64_t end) {
         WindowSums sums(s.img_size, s.cases);
@@ -221,7 +235,8 @@ void CpuDevice::tica_gradient(const NormShape& s, const float* images, const flo
         for (std::int64_t map = begin; map < end; map++) {
             // The forward window in both directions is the historic choice (spec 3.7).
             sums.add_up(ticas + map * count, sum.data(), Window::forward(s.size));
-            for (std::int64_t i = 0; i < count; i++) put(targets[map * count + i], -coeff * images[map * count + i] * sum[i], scale);
+            for (std::int64_t i = 0; i < count; i++)
+                put(targets[map * count + i], -coeff * images[map * count + i] * sum[i], scale);
         }
     });
 }

@@ -40,7 +40,8 @@ void for_column_blocks(ThreadPool& pool, int cases, Body body) {
     const int blocks = (cases + column_block - 1) / column_block;
     pool.parallel_for(blocks, 1, [&](std::int64_t begin, std::int64_t end) {
         for (std::int64_t block = begin; block < end; block++)
-            body(static_cast<int>(block) * column_block, std::min(column_block, cases - static_cast<int>(block) * column_block));
+            body(static_cast<int>(block) * column_block,
+                 std::min(column_block, cases - static_cast<int>(block) * column_block));
     });
 }
 
@@ -48,18 +49,23 @@ void for_column_blocks(ThreadPool& pool, int cases, Body body) {
 
 void CpuDevice::multiply(const float* a, bool transpose_a, const float* b, bool transpose_b, float* targets, int rows,
                          int columns, int inner, Scale scale) {
-    const int row_blocks = (rows + block_rows - 1) / block_rows, column_blocks = (columns + block_columns - 1) / block_columns;
+    const int row_blocks = (rows + block_rows - 1) / block_rows,
+              column_blocks = (columns + block_columns - 1) / block_columns;
     const std::int64_t lda = transpose_a ? rows : inner, ldb = transpose_b ? inner : columns;
-    pool_.parallel_for(static_cast<std::int64_t>(row_blocks) * column_blocks, 1, [&](std::int64_t begin, std::int64_t end) {
-        for (std::int64_t block = begin; block < end; block++) {
-            const std::int64_t row = block / column_blocks * block_rows, column = block % column_blocks * block_columns;
-            const float* block_a = a + (transpose_a ? row : row * lda);
-            const float* block_b = b + (transpose_b ? column * ldb : column);
-            scipy_cblas_sgemm(CblasRowMajor, transpose_a ? CblasTrans : CblasNoTrans, transpose_b ? CblasTrans : CblasNoTrans,
-                              std::min<std::int64_t>(block_rows, rows - row), std::min<std::int64_t>(block_columns, columns - column),
-                              inner, scale.output, block_a, lda, block_b, ldb, scale.targets, targets + row * columns + column, columns);
-        }
-    });
+    pool_.parallel_for(
+        static_cast<std::int64_t>(row_blocks) * column_blocks, 1, [&](std::int64_t begin, std::int64_t end) {
+            for (std::int64_t block = begin; block < end; block++) {
+                const std::int64_t row = block / column_blocks * block_rows,
+                                   column = block % column_blocks * block_columns;
+                const float* block_a = a + (transpose_a ? row : row * lda);
+                const float* block_b = b + (transpose_b ? column * ldb : column);
+                scipy_cblas_sgemm(CblasRowMajor, transpose_a ? CblasTrans : CblasNoTrans,
+                                  transpose_b ? CblasTrans : CblasNoTrans,
+                                  std::min<std::int64_t>(block_rows, rows - row),
+                                  std::min<std::int64_t>(block_columns, columns - column), inner, scale.output, block_a,
+                                  lda, block_b, ldb, scale.targets, targets + row * columns + column, columns);
+            }
+        });
 }
 
 void CpuDevice::add(const float* inputs, float* targets, std::size_t count, Scale scale) {
@@ -95,7 +101,8 @@ void CpuDevice::softmax(const float* inputs, float* targets, int classes, int ca
     });
 }
 
-void CpuDevice::softmax_gradient(const float* gradients, const float* outputs, float* targets, int classes, int cases, Scale scale) {
+void CpuDevice::softmax_gradient(const float* gradients, const float* outputs, float* targets, int classes, int cases,
+                                 Scale scale) {
     for_column_blocks(pool_, cases, [&](int first, int count) {
         double product[column_block];
         std::fill(product, product + count, 0.0);
@@ -115,8 +122,8 @@ void CpuDevice::elementwise_max(const float* inputs, float* targets, std::size_t
     map(pool_, count, targets, [=](std::int64_t i) { return inputs[i] > targets[i] ? inputs[i] : targets[i]; });
 }
 
-void CpuDevice::elementwise_max_gradient(const float* gradients, const float* inputs, const float* outputs, float* targets,
-                                         std::size_t count, Scale scale) {
+void CpuDevice::elementwise_max_gradient(const float* gradients, const float* inputs, const float* outputs,
+                                         float* targets, std::size_t count, Scale scale) {
     map(pool_, count, targets, scale, [=](std::int64_t i) { return inputs[i] == outputs[i] ? gradients[i] : 0.0f; });
 }
 

@@ -8,8 +8,10 @@
 
 namespace convnet {
 namespace cpu {
-#define CONVNET_DECLARE(isa) \
-    namespace isa { std::unique_ptr<Device> make(int threads); }
+#define CONVNET_DECLARE(isa)                   \
+    namespace isa {                            \
+    std::unique_ptr<Device> make(int threads); \
+    }
 CONVNET_DECLARE(baseline)
 #if defined(__x86_64__)
 CONVNET_DECLARE(avx2)
@@ -31,7 +33,8 @@ std::unique_ptr<Device> make_cpu_device(int threads) {
     if (isa == "avx512" ? avx512 : isa.empty() && avx512) return cpu::avx512::make(threads);
     if (isa == "avx2" ? avx2 : isa.empty() && avx2) return cpu::avx2::make(threads);
 #endif
-    if (!isa.empty() && isa != "baseline") throw std::invalid_argument("CONVNET_ISA is '" + isa + "', which this processor lacks");
+    if (!isa.empty() && isa != "baseline")
+        throw std::invalid_argument("CONVNET_ISA is '" + isa + "', which this processor lacks");
     return cpu::baseline::make(threads);
 }
 

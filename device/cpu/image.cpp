@@ -20,12 +20,14 @@ template <class Body>
 void for_each_pixel(ThreadPool& pool, int maps, int size, Body body) {
     const std::int64_t pixels = static_cast<std::int64_t>(size) * size;
     pool.parallel_for(maps * pixels, 64, [&](std::int64_t begin, std::int64_t end) {
-        for (std::int64_t row = begin; row < end; row++) body(row / pixels, static_cast<int>(row % pixels / size), static_cast<int>(row % size), row);
+        for (std::int64_t row = begin; row < end; row++)
+            body(row / pixels, static_cast<int>(row % pixels / size), static_cast<int>(row % size), row);
     });
 }
 
 // One axis of a blur: `target` = the filter over `source`, whose pixels lie `step` floats apart.
-void blur_line(const float* source, std::int64_t step, int size, int position, const float* filter, int radius, float* target, int cases) {
+void blur_line(const float* source, std::int64_t step, int size, int position, const float* filter, int radius,
+               float* target, int cases) {
     std::fill(target, target + cases, 0.0f);
     for (int i = std::max(position - radius, 0); i <= std::min(position + radius, size - 1); i++) {
         const float weight = filter[i - position + radius];
@@ -42,7 +44,8 @@ struct Tap {
 std::vector<Tap> taps(int size, int target_size, float scale) {
     std::vector<Tap> all(target_size);
     for (int t = 0; t < target_size; t++) {
-        const double coordinate = std::clamp(t * double(scale) + size / 2.0 - target_size * double(scale) / 2, 0.0, size - 1.01);
+        const double coordinate =
+            std::clamp(t * double(scale) + size / 2.0 - target_size * double(scale) / 2, 0.0, size - 1.01);
         all[t] = {static_cast<int>(coordinate), static_cast<float>(coordinate - std::floor(coordinate))};
     }
     return all;
@@ -53,14 +56,16 @@ double lab_root(double t) { return t > 0.0088564517 ? pow_of(t, 0.3333) : 7.7870
 
 }  // namespace
 
-void CpuDevice::blur(const float* images, const float* filter, int radius, float* targets, int maps, int size, int cases, Scale scale) {
+void CpuDevice::blur(const float* images, const float* filter, int radius, float* targets, int maps, int size,
+                     int cases, Scale scale) {
     const std::int64_t row = static_cast<std::int64_t>(size) * cases;
     pool_.parallel_for(maps, 1, [&](std::int64_t begin, std::int64_t end) {
         std::vector<float> blurred(row * size), line(cases);
         for (std::int64_t map = begin; map < end; map++) {
             const float* image = images + map * size * row;
             for (int y = 0; y < size; y++)
-                for (int x = 0; x < size; x++) blur_line(image + y * row, cases, size, x, filter, radius, &blurred[y * row + x * cases], cases);
+                for (int x = 0; x < size; x++)
+                    blur_line(image + y * row, cases, size, x, filter, radius, &blurred[y * row + x * cases], cases);
             for (int y = 0; y < size; y++)
                 for (int x = 0; x < size; x++) {
                     blur_line(&blurred[x * cases], row, size, y, filter, radius, line.data(), cases);
@@ -70,7 +75,8 @@ void CpuDevice::blur(const float* images, const float* filter, int radius, float
     });
 }
 
-void CpuDevice::bed_of_nails(const float* images, float* targets, int maps, int size, int start, int stride, int cases, Scale scale) {
+void CpuDevice::bed_of_nails(const float* images, float* targets, int maps, int size, int start, int stride, int cases,
+                             Scale scale) {
     const int outputs = (size - start + stride - 1) / stride;
     for_each_pixel(pool_, maps, outputs, [&](std::int64_t map, int y, int x, std::int64_t row) {
         const std::int64_t source = (map * size + start + y * stride) * size + start + x * stride;
@@ -78,7 +84,8 @@ void CpuDevice::bed_of_nails(const float* images, float* targets, int maps, int 
     });
 }
 
-void CpuDevice::bed_of_nails_gradient(const float* gradients, float* targets, int maps, int size, int start, int stride, int cases, Scale scale) {
+void CpuDevice::bed_of_nails_gradient(const float* gradients, float* targets, int maps, int size, int start, int stride,
+                                      int cases, Scale scale) {
     const int outputs = (size - start + stride - 1) / stride;
     const std::vector<float> zeros(cases);
     for_each_pixel(pool_, maps, size, [&](std::int64_t map, int y, int x, std::int64_t row) {
@@ -94,12 +101,14 @@ void CpuDevice::reflect_horizontal(const float* images, float* targets, int maps
     });
 }
 
-void CpuDevice::resize_bilinear(const float* images, float* targets, int maps, int size, int target_size, float scale, int cases) {
+void CpuDevice::resize_bilinear(const float* images, float* targets, int maps, int size, int target_size, float scale,
+                                int cases) {
     const std::vector<Tap> all = taps(size, target_size, scale);
     for_each_pixel(pool_, maps, target_size, [&](std::int64_t map, int y, int x, std::int64_t row) {
         const Tap down = all[y], right = all[x];
         // A coordinate stops short of the last pixel; in an image of one pixel there is no second.
-        const std::int64_t next_x = right.first + 1 < size ? cases : 0, next_y = down.first + 1 < size ? static_cast<std::int64_t>(size) * cases : 0;
+        const std::int64_t next_x = right.first + 1 < size ? cases : 0,
+                           next_y = down.first + 1 < size ? static_cast<std::int64_t>(size) * cases : 0;
         const float* source = images + ((map * size + down.first) * size + right.first) * cases;
         for (int n = 0; n < cases; n++) {
             const float above = (1 - right.share) * source[n] + right.share * source[next_x + n];
@@ -109,7 +118,8 @@ void CpuDevice::resize_bilinear(const float* images, float* targets, int maps, i
     });
 }
 
-void CpuDevice::crop(const float* images, float* targets, int maps, int size, int target_size, int start_y, int start_x, int cases) {
+void CpuDevice::crop(const float* images, float* targets, int maps, int size, int target_size, int start_y, int start_x,
+                     int cases) {
     for_each_pixel(pool_, maps, target_size, [&](std::int64_t map, int y, int x, std::int64_t row) {
         const std::int64_t source = (map * size + start_y + y) * size + start_x + x;
         std::copy(images + source * cases, images + (source + 1) * cases, targets + row * cases);

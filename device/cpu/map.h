@@ -22,7 +22,8 @@ void map(ThreadPool& pool, std::size_t count, float* targets, Scale scale, Resul
     if (scale.targets == 0)
         map(pool, count, targets, [=](std::int64_t i) { return scale.output * result(i); });
     else
-        map(pool, count, targets, [=](std::int64_t i) { return scale.targets * targets[i] + scale.output * result(i); });
+        map(pool, count, targets,
+            [=](std::int64_t i) { return scale.targets * targets[i] + scale.output * result(i); });
 }
 
 }  // namespace convnet::cpu::CONVNET_ISA

@@ -27,8 +27,10 @@ public:
     Lattice(const std::vector<double>& energies, int set_size, int left_out)
         : size_(set_size), classes_(energies.size()), before_(width() * (classes_ + 1), impossible), after_(before_) {
         before_[0] = after_[width() * classes_] = 0;
-        for (int i = 0; i < classes_; i++) extend(&before_[width() * i], &before_[width() * (i + 1)], i == left_out, energies[i]);
-        for (int i = classes_ - 1; i >= 0; i--) extend(&after_[width() * (i + 1)], &after_[width() * i], i == left_out, energies[i]);
+        for (int i = 0; i < classes_; i++)
+            extend(&before_[width() * i], &before_[width() * (i + 1)], i == left_out, energies[i]);
+        for (int i = classes_ - 1; i >= 0; i--)
+            extend(&after_[width() * (i + 1)], &after_[width() * i], i == left_out, energies[i]);
     }
 
     double log_total() const { return after_[size_]; }
@@ -46,7 +48,8 @@ private:
 
     void extend(const double* from, double* to, bool left_out, double energy) const {
         to[0] = from[0];
-        for (int members = 1; members <= size_; members++) to[members] = left_out ? from[members] : log_add(from[members], from[members - 1] + energy);
+        for (int members = 1; members <= size_; members++)
+            to[members] = left_out ? from[members] : log_add(from[members], from[members - 1] + energy);
     }
 
     const int size_, classes_;
@@ -70,7 +73,8 @@ std::vector<double> marginals(const std::vector<double>& energies, int set_size,
     const Lattice lattice(energies, set_size, left_out);
     std::vector<double> probs(energies.size());
     for (std::size_t i = 0; i < energies.size(); i++)
-        probs[i] = static_cast<int>(i) == left_out ? 0 : std::exp(energies[i] + lattice.log_others(i) - lattice.log_total());
+        probs[i] =
+            static_cast<int>(i) == left_out ? 0 : std::exp(energies[i] + lattice.log_others(i) - lattice.log_total());
     return probs;
 }
 
@@ -80,7 +84,8 @@ void CpuDevice::msm_probs(const float* energies, float* probs, int classes, int 
     pool_.parallel_for(cases, 1, [&](std::int64_t begin, std::int64_t end) {
         for (std::int64_t n = begin; n < end; n++) {
             const std::vector<double> in_set = marginals(energies_of(energies, classes, cases, n), set_size);
-            for (int j = 0; j < classes; j++) probs[static_cast<std::int64_t>(j) * cases + n] = static_cast<float>(in_set[j]);
+            for (int j = 0; j < classes; j++)
+                probs[static_cast<std::int64_t>(j) * cases + n] = static_cast<float>(in_set[j]);
         }
     });
 }
@@ -103,8 +108,8 @@ CostValues CpuDevice::msm_cost(const float* labels, const float* energies, int c
     return cost;
 }
 
-void CpuDevice::msm_gradient(const float* labels, const float* energies, float* targets, int classes, int cases, int set_size,
-                             float coeff, Scale scale) {
+void CpuDevice::msm_gradient(const float* labels, const float* energies, float* targets, int classes, int cases,
+                             int set_size, float coeff, Scale scale) {
     pool_.parallel_for(cases, 1, [&](std::int64_t begin, std::int64_t end) {
         for (std::int64_t n = begin; n < end; n++) {
             const bool valid = labels[n] >= 0 && labels[n] < classes;
@@ -115,7 +120,8 @@ void CpuDevice::msm_gradient(const float* labels, const float* energies, float* 
             std::vector<double> with_label = marginals(column, set_size - 1, label);
             with_label[label] = 1;
             for (int j = 0; j < classes; j++) {
-                const double gradient = valid ? coeff * (with_label[j] - in_set[j]) : std::numeric_limits<double>::quiet_NaN();
+                const double gradient =
+                    valid ? coeff * (with_label[j] - in_set[j]) : std::numeric_limits<double>::quiet_NaN();
                 put(targets[static_cast<std::int64_t>(j) * cases + n], static_cast<float>(gradient), scale);
             }
         }

@@ -53,8 +53,8 @@ void CpuDevice::cross_map_norm(const NormShape& s, const float* images, float* d
     });
 }
 
-void CpuDevice::cross_map_norm_gradient(const NormShape& s, const float* gradients, const float* denoms, const float* images,
-                                        const float* outputs, float* targets, Scale scale) {
+void CpuDevice::cross_map_norm_gradient(const NormShape& s, const float* gradients, const float* denoms,
+                                        const float* images, const float* outputs, float* targets, Scale scale) {
     const std::int64_t map_floats = static_cast<std::int64_t>(s.pixels) * s.cases;
     pool_.parallel_for(s.pixels, 1, [&](std::int64_t begin, std::int64_t end) {
         // g y / d of every map at one pixel, which up to `size` neighbours need
@@ -118,13 +118,14 @@ void CpuDevice::response_norm(const NormShape& s, const float* images, float* de
     });
 }
 
-void CpuDevice::response_norm_gradient(const NormShape& s, const float* gradients, const float* denoms, const float* images,
-                                       const float* outputs, float* targets, Scale scale) {
+void CpuDevice::response_norm_gradient(const NormShape& s, const float* gradients, const float* denoms,
+                                       const float* images, const float* outputs, float* targets, Scale scale) {
     // The same formula as the historic contrast norm's, with the images in place of the mean differences.
     contrast_norm_gradient(s, gradients, denoms, images, outputs, targets, false, scale);
 }
 
-void CpuDevice::contrast_norm(const NormShape& s, const float* images, float* mean_diffs, float* denoms, float* targets) {
+void CpuDevice::contrast_norm(const NormShape& s, const float* images, float* mean_diffs, float* denoms,
+                              float* targets) {
     const std::int64_t count = static_cast<std::int64_t>(s.pixels) * s.cases;
     const Window window = Window::forward(s.size);
     for_each_map(pool_, s, [&](WindowSums& sums, std::int64_t map) {
@@ -133,7 +134,9 @@ void CpuDevice::contrast_norm(const NormShape& s, const float* images, float* me
         sums.add_up(x, m, window);
         for (int pixel = 0; pixel < s.pixels; pixel++) {
             const float area = window.area(pixel / s.img_size, pixel % s.img_size, s.img_size);
-            for (std::int64_t i = static_cast<std::int64_t>(pixel) * s.cases; i < (pixel + std::int64_t{1}) * s.cases; i++) m[i] = x[i] - m[i] / area;
+            for (std::int64_t i = static_cast<std::int64_t>(pixel) * s.cases; i < (pixel + std::int64_t{1}) * s.cases;
+                 i++)
+                m[i] = x[i] - m[i] / area;
         }
         for (std::int64_t i = 0; i < count; i++) d[i] = m[i] * m[i];
         sums.add_up(d, d, window);
@@ -144,8 +147,9 @@ void CpuDevice::contrast_norm(const NormShape& s, const float* images, float* me
     });
 }
 
-void CpuDevice::contrast_norm_gradient(const NormShape& s, const float* gradients, const float* denoms, const float* mean_diffs,
-                                       const float* outputs, float* targets, bool exact, Scale scale) {
+void CpuDevice::contrast_norm_gradient(const NormShape& s, const float* gradients, const float* denoms,
+                                       const float* mean_diffs, const float* outputs, float* targets, bool exact,
+                                       Scale scale) {
     const std::int64_t count = static_cast<std::int64_t>(s.pixels) * s.cases;
     const Window forward = Window::forward(s.size), mirrored = Window::mirrored(s.size);
     for_each_map(pool_, s, [&](WindowSums& sums, std::int64_t map) {
@@ -163,7 +167,8 @@ void CpuDevice::contrast_norm_gradient(const NormShape& s, const float* gradient
             sums.add_up(through_means.data(), through_means.data(), mirrored);
         }
         for (std::int64_t i = 0; i < count; i++)
-            put(targets[map + i], g[i] * inverse_power(d[i], s.pow) + through[i] - (exact ? through_means[i] : 0), scale);
+            put(targets[map + i], g[i] * inverse_power(d[i], s.pow) + through[i] - (exact ? through_means[i] : 0),
+                scale);
     });
 }
 

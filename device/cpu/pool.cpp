@@ -115,9 +115,12 @@ float draw(const float* image, const PoolShape& s, Range ys, Range xs, float u) 
 
 void CpuDevice::pool_forward(Pool kind, const PoolShape& s, const float* images, float* targets) {
     switch (kind) {
-        case Pool::max: return pool<Max>(s, images, targets, false, pool_);
-        case Pool::max_abs: return pool<MaxAbs>(s, images, targets, false, pool_);
-        case Pool::avg: return pool<Sum>(s, images, targets, true, pool_);
+        case Pool::max:
+            return pool<Max>(s, images, targets, false, pool_);
+        case Pool::max_abs:
+            return pool<MaxAbs>(s, images, targets, false, pool_);
+        case Pool::avg:
+            return pool<Sum>(s, images, targets, true, pool_);
     }
 }
 

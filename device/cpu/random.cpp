@@ -15,7 +15,8 @@ void draw(ThreadPool& pool, std::size_t count, float* targets, RandomKey key, Va
     pool.parallel_for(blocks, 4096, [&](std::int64_t begin, std::int64_t end) {
         for (std::int64_t block = begin; block < end; block++) {
             const auto words = philox(key, static_cast<std::uint32_t>(block));
-            for (std::size_t i = 0; i < 4 && block * 4 + i < count; i++) targets[block * 4 + i] = value(uniform(words[i]));
+            for (std::size_t i = 0; i < 4 && block * 4 + i < count; i++)
+                targets[block * 4 + i] = value(uniform(words[i]));
         }
     });
 }

@@ -45,7 +45,8 @@ void ThreadPool::run_piece(std::uint32_t piece) {
     if (unfinished_.fetch_sub(1) == 1) unfinished_.notify_one();
 }
 
-void ThreadPool::parallel_for(std::int64_t count, std::int64_t grain, const std::function<void(std::int64_t first, std::int64_t last)>& body) {
+void ThreadPool::parallel_for(std::int64_t count, std::int64_t grain,
+                              const std::function<void(std::int64_t first, std::int64_t last)>& body) {
     if (count <= 0) return;
     // Four pieces a thread even out what a busy core delays.
     const std::int64_t most = 4 * static_cast<std::int64_t>(workers_.size() + 1);

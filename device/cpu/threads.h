@@ -23,7 +23,8 @@ public:
 
     // Runs body(first, last) over pieces of [0, count) that hold at least `grain` items. Which thread gets
     // a piece, and where pieces begin, is left open: results must not depend on it. Throws what body throws.
-    void parallel_for(std::int64_t count, std::int64_t grain, const std::function<void(std::int64_t first, std::int64_t last)>& body);
+    void parallel_for(std::int64_t count, std::int64_t grain,
+                      const std::function<void(std::int64_t first, std::int64_t last)>& body);
 
 private:
     void work();

@@ -18,7 +18,8 @@ void for_column_blocks(ThreadPool& pool, int columns, Body body) {
     const int blocks = (columns + column_block - 1) / column_block;
     pool.parallel_for(blocks, 1, [&](std::int64_t begin, std::int64_t end) {
         for (std::int64_t block = begin; block < end; block++)
-            body(static_cast<int>(block) * column_block, std::min(column_block, columns - static_cast<int>(block) * column_block));
+            body(static_cast<int>(block) * column_block,
+                 std::min(column_block, columns - static_cast<int>(block) * column_block));
     });
 }
 
@@ -31,8 +32,8 @@ void scale_columns(float* weights, int rows, int columns, int first, int count, 
 
 }  // namespace
 
-void CpuDevice::update_weights(float* weights, float* increments, const float* gradients, std::size_t count, float momentum,
-                               float gradient_scale, float decay) {
+void CpuDevice::update_weights(float* weights, float* increments, const float* gradients, std::size_t count,
+                               float momentum, float gradient_scale, float decay) {
     pool_.parallel_for(count, grain, [&](std::int64_t first, std::int64_t last) {
         for (std::int64_t i = first; i < last; i++) {
             const float increment = momentum * increments[i] + gradient_scale * gradients[i] - decay * weights[i];
@@ -42,8 +43,9 @@ void CpuDevice::update_weights(float* weights, float* increments, const float* g
     });
 }
 
-void CpuDevice::adaptive_update(float* weights, float* increments, const float* gradients, float* mean, float* mean_square,
-                                std::size_t count, float momentum, float gradient_scale, float decay, float super_eps) {
+void CpuDevice::adaptive_update(float* weights, float* increments, const float* gradients, float* mean,
+                                float* mean_square, std::size_t count, float momentum, float gradient_scale,
+                                float decay, float super_eps) {
     pool_.parallel_for(count, grain, [&](std::int64_t first, std::int64_t last) {
         for (std::int64_t i = first; i < last; i++) {
             const float g = gradients[i];
@@ -65,7 +67,8 @@ void CpuDevice::bound_column_norms(float* weights, int rows, int columns, float 
             const float* w = weights + static_cast<std::int64_t>(row) * columns + first;
             for (int c = 0; c < count; c++) factors[c] += double(w[c]) * w[c];
         }
-        for (int c = 0; c < count; c++) factors[c] = factors[c] > double(norm) * norm ? norm / std::sqrt(factors[c]) : 1;
+        for (int c = 0; c < count; c++)
+            factors[c] = factors[c] > double(norm) * norm ? norm / std::sqrt(factors[c]) : 1;
         scale_columns(weights, rows, columns, first, count, factors);
     });
 }
@@ -119,14 +122,15 @@ void CpuDevice::treefc_node_gradients(const Tree& tree, const float* gradients, 
     });
 }
 
-void CpuDevice::treefc_update(const Tree& tree, float* weights, float* increments, const float* gradients, int rows, float momentum,
-                              float rate, float decay, float gradient_scale) {
+void CpuDevice::treefc_update(const Tree& tree, float* weights, float* increments, const float* gradients, int rows,
+                              float momentum, float rate, float decay, float gradient_scale) {
     pool_.parallel_for(rows, 1, [&](std::int64_t begin, std::int64_t end) {
         for (std::int64_t row = begin; row < end; row++)
             for (int node = 0; node < tree.nodes; node++) {
                 const std::int64_t i = row * tree.nodes + node;
                 const float leaves = tree.leaf_counts[node];
-                increments[i] = momentum * increments[i] + rate / leaves * (gradient_scale * gradients[i] - decay / leaves * weights[i]);
+                increments[i] = momentum * increments[i] +
+                                rate / leaves * (gradient_scale * gradients[i] - decay / leaves * weights[i]);
                 weights[i] += increments[i];
             }
     });

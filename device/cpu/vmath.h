@@ -14,13 +14,14 @@ inline double clamp(double x, double low, double high) {
 // e^x, relative error below 1e-14. Arguments are clamped to +-700, whose results a float holds as 0 and
 // infinity. NaN passes through.
 inline double exp_of(double x) {
-    constexpr double log2_e = 1.4426950408889634, ln2_high = 0.693147180369123816490, ln2_low = 1.90821492927058770002e-10;
+    constexpr double log2_e = 1.4426950408889634, ln2_high = 0.693147180369123816490,
+                     ln2_low = 1.90821492927058770002e-10;
     constexpr double round_to_integer = 6755399441055744.0;  // 1.5 * 2^52: its lowest bit is worth 1
     const double clamped = clamp(x, -700, 700);
     const double shifted = clamped * log2_e + round_to_integer;
     const double n = shifted - round_to_integer;
     const double r = (clamped - n * ln2_high) - n * ln2_low;  // |r| <= ln(2)/2
-    double series = 1.0 / 39916800;                            // Taylor's series up to r^11
+    double series = 1.0 / 39916800;                           // Taylor's series up to r^11
     series = series * r + 1.0 / 3628800;
     series = series * r + 1.0 / 362880;
     series = series * r + 1.0 / 40320;
@@ -46,7 +47,8 @@ inline double log_of(double x) {
     const double whole = __builtin_bit_cast(double, mantissa_bits);
     const bool upper = whole > 1.4142135623730951;
     const double mantissa = upper ? whole * 0.5 : whole;
-    const double exponent = __builtin_bit_cast(double, (bits >> 52) | 0x4330000000000000ull) - (4503599627370496.0 + 1023) + (upper ? 1 : 0);
+    const double exponent = __builtin_bit_cast(double, (bits >> 52) | 0x4330000000000000ull) -
+                            (4503599627370496.0 + 1023) + (upper ? 1 : 0);
     const double s = (mantissa - 1) / (mantissa + 1), s2 = s * s;  // ln m = 2 (s + s^3/3 + s^5/5 + ...), |s| < 0.172
     double series = 1.0 / 15;
     series = series * s2 + 1.0 / 13;

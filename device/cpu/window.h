@@ -15,9 +15,7 @@ struct Window {
 
     int begin(int i) const { return std::max(i + first, 0); }
     int end(int i, int img_size) const { return std::min(i + first + size, img_size); }
-    int area(int y, int x, int img_size) const {
-        return (end(y, img_size) - begin(y)) * (end(x, img_size) - begin(x));
-    }
+    int area(int y, int x, int img_size) const { return (end(y, img_size) - begin(y)) * (end(x, img_size) - begin(x)); }
 };
 
 // Window sums of one map at a time, along rows and then along columns.
@@ -34,7 +32,8 @@ public:
                 sum(map + y * row, cases_, window.begin(x), window.end(x, img_size_), &row_sums_[y * row + x * cases_]);
         for (int y = 0; y < img_size_; y++)
             for (int x = 0; x < img_size_; x++)
-                sum(&row_sums_[x * cases_], row, window.begin(y), window.end(y, img_size_), sums + y * row + x * cases_);
+                sum(&row_sums_[x * cases_], row, window.begin(y), window.end(y, img_size_),
+                    sums + y * row + x * cases_);
     }
 
 private:

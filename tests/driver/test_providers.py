@@ -94,7 +94,7 @@ def test_split_and_zipped_batches(data_folder):
 
 @pytest.mark.parametrize(
     ("name", "dims"),
-    [("dummy-12", [12]), ("dummy-labeled-12", [12, 1]), ("dummy-lr-12", [12, 1, 1]), ("dummy-ce-12", [12, 16])],
+    [("dummy-12", [12]), ("dummy-labeled-12", [12, 1]), ("dummy-lr-12", [12, 1, 1, 10]), ("dummy-ce-12", [12, 16])],
 )
 def test_dummy_providers(name, dims):
     provider = make(name)
@@ -110,7 +110,9 @@ def test_dummy_providers(name, dims):
 
 def test_dummy_sizes_and_tree():
     provider = make("dummy-lr-5", dummy_cases=30, dummy_classes=4)
-    assert provider.get_batch(1)[1].shape == (1, 30) and provider.get_batch(1)[1].max() == 3
+    _, labels, _, targets = provider.get_batch(1)
+    assert labels.shape == (1, 30) and labels.max() == 3
+    assert (targets.argmax(axis=0) == labels).all() and targets.sum() == 30
     assert "tree" not in provider.batch_meta
     meta = make("dummy-lr-5").batch_meta
     assert len(meta["tree"]) == 17 and meta["tree"][16] == [14, 15] and meta["all_wnids"]["gproot"] == 16

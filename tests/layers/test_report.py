@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from itertools import pairwise
 from xml.etree import ElementTree
 
 import numpy as np
@@ -103,6 +105,24 @@ def test_boxes_do_not_overlap(columns):
             assert abs(x - other_x) >= 170 or abs(y - other_y) >= 40
     for path in root.findall("{http://www.w3.org/2000/svg}path"):
         assert "nan" not in path.get("d")
+
+
+def test_arrows_go_around_boxes(empty):
+    empty.layer("data", "type=data dataIdx=0").layer("a", "type=fc inputs=data gpu=0 outputs=5 initW=1", ONE)
+    empty.layer("b", "type=neuron inputs=a neuron=relu").layer("c", "type=neuron inputs=b neuron=tanh[1,1]")
+    empty.layer("aside", "type=neuron inputs=a neuron=relu gpu=1").layer("sum", "type=eltsum inputs=a,b,c,aside")
+    root = ElementTree.fromstring(svg(empty.used("sum").read(num_gpus=2)))
+    boxes = [box for box in root.iter("{http://www.w3.org/2000/svg}rect") if "box" in box.get("class")]
+    edges = [[float(number) for number in re.findall(r"-?[0-9.]+", path.get("d"))]
+             for path in root.findall("{http://www.w3.org/2000/svg}path") if "Q" in path.get("d")]  # fmt: skip
+    assert len(edges) == 3  # from a, b and aside to sum
+    for numbers in edges:
+        points = list(zip(numbers[::2], numbers[1::2], strict=True))
+        for (x1, y1), (x2, y2) in pairwise(points):
+            for box in boxes:
+                left, top = float(box.get("x")), float(box.get("y"))
+                beside = max(x1, x2) <= left or min(x1, x2) >= left + float(box.get("width"))
+                assert beside or max(y1, y2) <= top or min(y1, y2) >= top + float(box.get("height"))
 
 
 def test_names_are_escaped(empty):

@@ -58,7 +58,7 @@ def _share_of_places(scores: Tensor, own: Tensor, places: int) -> float:
     slots = places - (scores > own).sum(dim=1)
     ties = (scores == own).sum(dim=1)  # 0 for NaN
     shares = (slots.double() / ties.clamp(min=1)).clamp(0, 1)
-    return float(shares[ties > 0].sum())
+    return shares[ties > 0].sum().item()
 
 
 def _logreg(layer: dict, inputs: CostInputs) -> Cost:
@@ -68,7 +68,7 @@ def _logreg(layer: dict, inputs: CostInputs) -> Cost:
     logs = torch.log_softmax(inputs.below, dim=1).gather(1, rows) * one if inputs.below is not None else own.log()
     value = -own.double().log().sum()
     misses = (len(probs) - _share_of_places(probs, own, places) for places in (1, layer["topk"]))
-    return Cost([float(value), *misses], logs.sum())
+    return Cost([value.item(), *misses], logs.sum())
 
 
 def _crossent(layer: dict, inputs: CostInputs) -> Cost:
@@ -78,7 +78,7 @@ def _crossent(layer: dict, inputs: CostInputs) -> Cost:
     correct = (hit.double() / largest.sum(dim=1).clamp(min=1)).sum()
     logs = torch.log_softmax(inputs.below, dim=1) if inputs.below is not None else _guarded(probs).log()
     value = -(labels.double() * _guarded(probs.double()).log()).sum()
-    return Cost([float(value), len(probs) - float(correct)], (labels * logs).sum())
+    return Cost([value.item(), len(probs) - correct.item()], (labels * logs).sum())
 
 
 def _crossent2(layer: dict, inputs: CostInputs) -> Cost:
@@ -91,23 +91,23 @@ def _crossent2(layer: dict, inputs: CostInputs) -> Cost:
         objective = -F.binary_cross_entropy_with_logits(inputs.below, labels, reduction="sum")
     else:
         objective = likelihood(labels, y)
-    return Cost([-float(likelihood(labels.double(), y.double()))], objective)
+    return Cost([-likelihood(labels.double(), y.double()).item()], objective)
 
 
 def _rflickr(layer: dict, inputs: CostInputs) -> Cost:
     labels, y = inputs.values
     value = torch.log1p((y.double() - labels.double()).square()).sum()
-    return Cost([float(value)], -torch.log1p((y - labels).square()).sum())
+    return Cost([value.item()], -torch.log1p((y - labels).square()).sum())
 
 
 def _sum2(layer: dict, inputs: CostInputs) -> Cost:
     [x] = inputs.values
-    return Cost([float(x.double().square().sum())], -x.square().sum())
+    return Cost([x.double().square().sum().item()], -x.square().sum())
 
 
 def _gsum2(layer: dict, inputs: CostInputs) -> Cost:
     gate, x = inputs.values
-    return Cost([float((gate.double() * x.double().square()).sum())], -(gate * x.square()).sum())
+    return Cost([(gate.double() * x.double().square()).sum().item()], -(gate * x.square()).sum())
 
 
 def _log_set_sums(energies: Tensor, size: int) -> Tensor:
@@ -133,7 +133,7 @@ def _msm(layer: dict, inputs: CostInputs) -> Cost:
     logs = (with_label - _log_set_sums(energies, size)) * one[:, 0]
     own = x.gather(1, rows) * one
     misses = (len(x) - _share_of_places(x, own, places) for places in (1, size))
-    return Cost([-float(logs.sum()), *misses], logs.sum())
+    return Cost([-logs.sum().item(), *misses], logs.sum())
 
 
 def _tica(layer: dict, inputs: CostInputs) -> Cost:
@@ -143,7 +143,7 @@ def _tica(layer: dict, inputs: CostInputs) -> Cost:
         exact = 1 / (0.001 + along_both_axes(images.double().square(), windows.double()).clamp(min=0).sqrt())
         sums = along_both_axes(exact.float(), windows)
     # The historic gradient, -x times the sums, is not that of the reported value.
-    return Cost([float(exact.sum())], -(images.square() * sums).sum() / 2)
+    return Cost([exact.sum().item()], -(images.square() * sums).sum() / 2)
 
 
 COSTS: dict[str, Callable[[dict, CostInputs], Cost]] = {

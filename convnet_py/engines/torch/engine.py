@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
@@ -180,11 +180,12 @@ class TorchEngine:
                 _, values = self._forward(data, minibatch, run)
                 _add(costs, values)
                 if not test:
-                    self._train(run, minibatch.stop - minibatch.start, progress)
+                    _climb(run.objectives)
+                    self._count_minibatch(minibatch.stop - minibatch.start, progress)
         return costs, cases
 
-    def _train(self, run: Pass, cases: int, progress: float) -> None:
-        _climb(run.objectives)
+    def _count_minibatch(self, cases: int, progress: float) -> None:
+        """Count a training minibatch of so many cases, and update the weights if it is their turn."""
         self._minibatches += 1
         if self._minibatches % self._update_freq == 0:
             n = cases if self._update_freq == 1 else self._update_freq * self._minibatch_size
@@ -226,9 +227,9 @@ class TorchEngine:
         return costs, cases
 
     def _forward(
-        self, data: list[np.ndarray], minibatch: slice, run: Pass, watch: Callable[[dict, Tensor], None] | None = None
+        self, data: list[np.ndarray], minibatch: slice, run: Pass, watch: Callable[[dict, Tensor], Tensor] | None = None
     ) -> tuple[dict[str, Tensor], dict[str, list[float]]]:
-        """Outputs (cases, outputs) of every layer and values of every cost; ``watch`` sees outputs as they are made."""
+        """Outputs (cases, outputs) of every layer and values of every cost; ``watch`` may replace outputs."""
         outputs: dict[str, Tensor] = {}
         costs: dict[str, list[float]] = {}
         sent: dict[tuple[str, int], Tensor] = {}
@@ -242,7 +243,7 @@ class TorchEngine:
                     continue
                 outputs[name] = FORWARD[layer["type"]](layer, inputs, run)
             if watch:
-                watch(layer, outputs[name])
+                outputs[name] = watch(layer, outputs[name])
         return outputs, costs
 
     def _received(self, layer: dict, source: str, outputs: dict[str, Tensor], sent: dict) -> Tensor:
@@ -270,34 +271,52 @@ class TorchEngine:
             return outputs[below["inputs"][0]]
         return None
 
-    def trace(self, data: list[np.ndarray]) -> dict[str, np.ndarray]:
-        """As the protocol says."""
+    def trace(
+        self, data: list[np.ndarray], follow: Mapping[str, np.ndarray] | None = None, progress: float | None = None
+    ) -> dict[str, np.ndarray]:
+        """As the protocol says, with two things more.
+
+        ``follow``: another engine's trace, of the same data. Each layer computes from the inputs that the other
+        engine had, ``activations/LAYER`` in it, so that both take the same side of every relu and find the same
+        maxima. ``progress``: if given, the minibatch is a training one: counted, and followed by an update.
+        """
         self._check_idle()
         cases = self._check_data(data)
-        pending = [(user.tensor, user.tensor.grad) for matrix in self._matrices for user in matrix.users]
-        for tensor, _ in pending:
-            tensor.grad = None
-        try:
-            return self._reported(self._worker.submit(self._on_threads, lambda: self._traced(data, cases)).result)
-        finally:
-            for tensor, gradient in pending:
-                tensor.grad = gradient
+        users = [user for matrix in self._matrices for user in matrix.users]
+        pending = [user.tensor.grad for user in users]
+        for user in users:
+            user.tensor.grad = None
 
-    def _traced(self, data: list[np.ndarray], cases: int) -> dict[str, np.ndarray]:
-        def keep_gradient(layer: dict, outputs: Tensor) -> None:
+        def job() -> dict[str, np.ndarray]:
+            arrays = self._traced(data, cases, follow or {})
+            for user, before in zip(users, pending, strict=True):
+                user.tensor.grad = before if progress is None else _sum_of(before, user.tensor.grad)
+            if progress is not None:
+                self._count_minibatch(cases, progress)
+            return arrays
+
+        return self._reported(self._worker.submit(self._on_threads, job).result)
+
+    def _traced(self, data: list[np.ndarray], cases: int, follow: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        arrays, kept = {}, {}
+
+        def watch(layer: dict, outputs: Tensor) -> Tensor:
+            name = layer["name"]
+            arrays[f"activations/{name}"] = _rows_by_cases(outputs)
+            if f"activations/{name}" in follow:
+                outputs = _Replaced.apply(outputs, torch.from_numpy(follow[f"activations/{name}"].T.copy()))
             if layer["gradConsumer"]:
                 # Also above weights that do not learn.
-                outputs.requires_grad_()
+                kept[name] = outputs.requires_grad_()
                 outputs.retain_grad()
+            return outputs
 
         run = self._pass(train=True)
-        outputs, costs = self._forward(data, slice(0, cases), run, keep_gradient)
+        _, costs = self._forward(data, slice(0, cases), run, watch)
         _climb(run.objectives)
-        arrays = {}
-        for name, values in outputs.items():
-            arrays[f"activations/{name}"] = _rows_by_cases(values)
-            if values.requires_grad and values.grad is not None:
-                arrays[f"gradients/{name}"] = _rows_by_cases(values.grad)
+        for name, outputs in kept.items():
+            if outputs.grad is not None:
+                arrays[f"gradients/{name}"] = _rows_by_cases(outputs.grad)
         for matrix in self._matrices:
             arrays |= {name: gradient.numpy().copy() for name, gradient in matrix.gradients().items()}
         return {**arrays, **{f"costs/{name}": np.array(values) for name, values in costs.items()}}
@@ -352,6 +371,18 @@ class _Transfer(torch.autograd.Function):
         return gradient.half().float() if ctx.half_backward else gradient, None, None
 
 
+class _Replaced(torch.autograd.Function):
+    """Other values in place of some, whose gradient goes to these."""
+
+    @staticmethod
+    def forward(ctx, values: Tensor, others: Tensor) -> Tensor:
+        return others
+
+    @staticmethod
+    def backward(ctx, gradient: Tensor) -> tuple[Tensor | None, ...]:
+        return gradient, None
+
+
 def _climb(objectives: list[Tensor]) -> None:
     """Add the gradients of all objectives to the weights'. Without any (every coeff is 0) there are none to add."""
     if objectives:
@@ -361,6 +392,10 @@ def _climb(objectives: list[Tensor]) -> None:
 def _add(totals: dict[str, list[float]], values: dict[str, list[float]]) -> None:
     for name, more in values.items():
         totals[name] = [a + b for a, b in zip(totals.get(name, [0.0] * len(more)), more, strict=True)]
+
+
+def _sum_of(one: Tensor | None, other: Tensor | None) -> Tensor | None:
+    return one if other is None else other if one is None else one + other
 
 
 def _rows_by_cases(values: Tensor) -> np.ndarray:
