@@ -97,6 +97,13 @@ def layers(arguments: Sequence[str]) -> int:
     return run_layers(arguments, _warn)
 
 
+def original(arguments: Sequence[str]) -> int:
+    """Bring a copy of the historic sources: import, info, verify, remove."""
+    from convnet_py.original.command import original as run_original
+
+    return run_original(arguments, _warn)
+
+
 SUBCOMMANDS: dict[str, Callable[[Sequence[str]], int]] = {
     "train": train,
     "test": test,
@@ -105,6 +112,7 @@ SUBCOMMANDS: dict[str, Callable[[Sequence[str]], int]] = {
     "layers": layers,
     "check-grads": check_grads,
     "compare": compare,
+    "original": original,
 }
 
 

@@ -1,0 +1,53 @@
+"""``convnet original import | info | verify | remove``: the slot from the command line (spec 1)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from convnet_py.errors import UsageError
+from convnet_py.original.releases import RELEASES, Recognition
+from convnet_py.original.slot import Slot, default_folder
+
+USAGE = """usage: convnet original import PATH    copy a folder, zip or tar archive of the sources into the slot
+       convnet original info           which release it is, and what it holds
+       convnet original verify         whether every file is still as imported
+       convnet original remove         empty the slot"""
+
+
+def original(arguments: Sequence[str], warn: Callable[[str], None]) -> int:
+    """Run one of the slot's commands; the exit status. Raises ConvnetError."""
+    slot = Slot(default_folder())
+    match list(arguments):
+        case ["import", path]:
+            found = slot.import_tree(Path(path), warn)
+            print(f"{len(slot.locked_files())} files in {slot.tree}")
+            print(describe(found))
+        case ["info"]:
+            files = slot.locked_files()
+            print(f"{slot.tree}: {len(files)} files, {sum(file.size for file in files):,} bytes")
+            print(describe(slot.recognise()))
+            differences = slot.differences()
+            print(f"not as it was imported ({differences})" if differences else "every file is as it was imported")
+        case ["verify"]:
+            slot.verify()
+            print(f"{slot.tree}: all {len(slot.locked_files())} files are as they were imported")
+        case ["remove"]:
+            slot.remove()
+            print(f"{slot.folder}: empty")
+        case ["--help" | "-h"]:
+            print(USAGE)
+        case _:
+            raise UsageError(
+                f"convnet original: takes import PATH, info, verify or remove, got {' '.join(arguments) or 'nothing'}"
+            )
+    return 0
+
+
+def describe(found: Recognition) -> str:
+    """One or two lines: the release, or what the tree lacks of the nearest one."""
+    if found.known:
+        return f"release: {found.release.name}, {found.release.title}"
+    known = ", ".join(release.name for release in RELEASES)
+    lacking = ", ".join(found.missing)
+    return f"release: unknown (known: {known}); nearest: {found.release.name}, of which it lacks: {lacking}"
