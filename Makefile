@@ -1,11 +1,12 @@
 # make demo, make test: each sets up all it needs in .venv and runs the main job, or the tests.
 PYTHON ?= python3
+FUZZ_SECONDS ?= 600
 VENV := .venv
 BIN := $(VENV)/bin
 # What the installed package is compiled from; Python files are used in place.
 SOURCES := $(shell find device engine bindings cmake -type f 2>/dev/null) CMakeLists.txt pyproject.toml
 
-.PHONY: demo test lint bench clean check-tools
+.PHONY: demo test lint fuzz bench clean check-tools
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/.built
@@ -17,6 +18,11 @@ test: $(VENV)/.built $(VENV)/.test-tools
 lint: $(VENV)/.built $(VENV)/.test-tools
 	@$(BIN)/ruff check .
 	@$(BIN)/clang-format --dry-run --Werror $$(find device engine -name '*.cpp' -o -name '*.h')
+
+# For FUZZ_SECONDS; what was found is kept in build/fuzz.
+fuzz: $(VENV)/.built $(VENV)/.test-tools
+	@$(BIN)/pip install --quiet atheris
+	@$(BIN)/python tests/fuzz/fuzz_layers.py $(FUZZ_SECONDS)
 
 bench: $(VENV)/.built $(VENV)/.test-tools
 	@$(BIN)/python benchmarks/conv.py

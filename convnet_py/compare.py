@@ -12,7 +12,6 @@ import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -37,10 +36,17 @@ from convnet_py.trace import KINDS, Trace, TraceError, read_trace, write_trace
 
 Warn = Callable[[str], None]
 
+
+def _parse_count(text: str) -> int:
+    if (value := int(text)) < 0:
+        raise ValueError(text)
+    return value
+
+
 #: Option -> what it takes, its default as text (None: none), what it is for.
 OPTIONS: dict[str, tuple[Kind, str | None, str]] = {
     "engines": (TEXT, None, f"two of {', '.join(ENGINES)} and trace files: A,B; or one, with --hdf5"),
-    "batches": (Kind("an integer of at least 0", lambda text: int(text.removeprefix("+"))), "1", "batches to train on"),
+    "batches": (Kind("an integer of at least 0", _parse_count), "1", "batches to train on"),
     "json": (PATH, None, "file for the report as JSON"),
     "html": (PATH, None, "file for the report as a web page"),
     "hdf5": (PATH, None, "file for the trace of the first engine (docs/trace.md)"),
@@ -115,7 +121,12 @@ class Report:
         """What to think of gradients that differ."""
         if self.followed:
             return "One computed each layer from the other's activations, so both took the same branches"
-        return "Neither followed the other: where rounding decides a branch (relu at 0, ties in pooling), gradients jump"
+        return "Neither followed the other: gradients jump where rounding decides a branch (relu at 0, ties in pooling)"
+
+    @property
+    def judged(self) -> list[Row]:
+        """The rows that have a tolerance, and a difference to hold against it."""
+        return [row for row in self.rows if row.verdict != "-"]
 
     @property
     def failed(self) -> list[Row]:
@@ -154,7 +165,8 @@ def run_compare(arguments: Sequence[str], warn: Warn) -> int:
         print(f"trace: {request.outputs['hdf5']}")
     if len(traces) == 1:
         return 0
-    report = compare_traces(*traces, setting.layers, request.tolerances, followed)
+    complete = all(name in ENGINES for name in request.engines)
+    report = compare_traces(*traces, setting.layers, request.tolerances, followed, complete)
     print(text_report(report))
     for kind, render in (("json", json_report), ("html", html_report)):
         if request.outputs[kind]:
@@ -228,15 +240,18 @@ class _Setting:
 
     def _check_file(self, trace: Trace, name: str) -> None:
         """Take the file's minibatch for ours; the initial weights must be the same. Raises TraceError."""
+        given = [trace.arrays.get(f"data/{i}") for i in range(len(self.data))]
+        missing = [i for i, matrix in enumerate(given) if matrix is None]
+        if missing:
+            raise TraceError(f"{name}: it lacks data/{missing[0]}, of the minibatch that it was made from")
+        cases = given[0].shape[1]
+        if cases > self.request.options.mini:
+            raise TraceError(f"{name}: its minibatch has {cases} cases; give --mini={cases}")
         for i, matrix in enumerate(self.data):
-            given = trace.arrays.get(f"data/{i}")
-            if given is None:
-                raise TraceError(f"{name}: it lacks data/{i}, the minibatch that it was made from")
-            if given.ndim != 2 or given.shape[0] != matrix.shape[0]:
-                raise TraceError(f"{name}: data/{i} is of shape {given.shape}, the net takes {matrix.shape[0]} rows")
-            if given.shape[1] > self.request.options.mini:
-                raise TraceError(f"{name}: its minibatch has {given.shape[1]} cases; give --mini={given.shape[1]}")
-            self.data[i] = np.ascontiguousarray(given, dtype=np.float32)
+            _check_shape(trace, f"data/{i}", (len(matrix), cases), name)
+        for layer in self.layers.values():
+            _check_shape(trace, f"activations/{layer['name']}", (layer["outputs"], cases), name)
+        self.data = [np.ascontiguousarray(matrix, dtype=np.float32) for matrix in given]
         for key, array in _weight_arrays(self.layers, "initial").items():
             if key in trace.arrays and not np.array_equal(trace.arrays[key], array):
                 raise TraceError(f"{name}: {key} differs: it was made from another net or with another --seed")
@@ -301,6 +316,11 @@ class _Live:
         self._layers = {}
 
 
+def _check_shape(trace: Trace, key: str, shape: tuple[int, int], name: str) -> None:
+    if key in trace.arrays and trace.arrays[key].shape != shape:
+        raise TraceError(f"{name}: {key} is of shape {trace.arrays[key].shape}, this net's is {shape}")
+
+
 def _weight_arrays(layers: dict[str, dict], when: str) -> dict[str, np.ndarray]:
     """``WHEN/weights/LAYER/INPUT`` and ``WHEN/biases/LAYER``; shared matrices under their owner alone."""
     arrays = {}
@@ -316,13 +336,15 @@ def _weight_arrays(layers: dict[str, dict], when: str) -> dict[str, np.ndarray]:
 # Judging
 
 
-def compare_traces(one: Trace, other: Trace, layers: dict[str, dict], tolerances: Tolerances, followed: bool) -> Report:
+def compare_traces(
+    one: Trace, other: Trace, layers: dict[str, dict], tolerances: Tolerances, followed: bool, complete: bool
+) -> Report:
     """How the second trace differs from the first, and whether that passes.
 
-    Activations, costs and weights must be in both; gradients are compared where both have them. Raises
-    TraceError for arrays that do not fit.
+    Gradients are compared where both have them. Activations, costs and weights must be in both if they are to
+    be ``complete``, as engines' are. Raises TraceError for arrays that do not fit.
     """
-    cases = {a.shape[1] for trace in (one, other) for a in trace.of_kind("activations").values() if a.ndim == 2}
+    cases = {a.shape[1] for trace in (one, other) for a in trace.of_kind("activations").values()}
     if len(cases) != 1:
         raise TraceError(
             f"{one.engine} and {other.engine}: their activations are not (outputs, cases) of one minibatch"
@@ -333,7 +355,7 @@ def compare_traces(one: Trace, other: Trace, layers: dict[str, dict], tolerances
         first, second = (trace.arrays.get(f"{kind}/{name}") for trace in (one, other))
         if kind == "costs":  # their first values: others count errors, where ties may fall either way
             first, second = (None if a is None else a[:1] for a in (first, second))
-        report.rows.append(_row(section, label, first, second, tolerance, required))
+        report.rows.append(_row(section, label, first, second, tolerance, required and complete))
 
     for kind, tolerance, required in (
         ("activations", tolerances.activations, True),
@@ -351,7 +373,9 @@ def compare_traces(one: Trace, other: Trace, layers: dict[str, dict], tolerances
         ("weights after the batches", ("trained/weights", "trained/biases"), tolerances.trained, True),
     ):
         for kind, name in _names_of(kinds, one, other, layers):
-            add(title, kind, name, name if KINDS[kind] else f"{name} biases", tolerance, required)
+            add(title, kind, name, name if KINDS[kind].indexed else f"{name} biases", tolerance, required)
+    if not report.judged:
+        raise TraceError(f"{one.engine} and {other.engine} have no arrays of this net in common")
     report.costs = list(_costs_side_by_side(one, other, report.cases))
     return report
 
@@ -360,10 +384,10 @@ def _names_of(kinds: Sequence[str], one: Trace, other: Trace, layers: dict[str, 
     """(kind, name) of the arrays that either trace has, in the order of the layers."""
     order = {name: i for i, name in enumerate(layers)}
 
-    def place(item: tuple[str, str]) -> tuple[int, str]:
+    def place(item: tuple[str, str]) -> tuple[int, bool, str]:
         kind, name = item
-        layer = name.rpartition("/")[0] if KINDS[kind] else name
-        return order.get(layer, len(order)), name if KINDS[kind] else "biases"
+        layer = name.rpartition("/")[0] if KINDS[kind].indexed else name
+        return order.get(layer, len(order)), not KINDS[kind].indexed, name
 
     found = {(kind, name) for kind in kinds for trace in (one, other) for name in trace.of_kind(kind)}
     return sorted(found, key=place)
@@ -374,7 +398,7 @@ def _row(
     required: bool = False,
 ) -> Row:  # fmt: skip
     if first is None or second is None:
-        lacking = "the first engine has none" if first is None else "the second engine has none"
+        lacking = "the first has none" if first is None else "the second has none"
         return Row(section, name, np.inf if required else None, tolerance, note=lacking)
     if first.shape != second.shape:
         raise TraceError(f"{section} of '{name}': the shapes differ, {first.shape} and {second.shape}")
@@ -430,22 +454,23 @@ def text_report(report: Report) -> str:
     for what, name, i, first, second in report.costs:
         lines.append(f"  {what:<10} {name}[{i}]  {first:.6f}  {second:.6f}")
     failed = report.failed
-    lines += ["", f"{len(failed)} of {len(report.rows)} comparisons FAILED" if failed else "all within tolerance"]
+    judged = len(report.judged)
+    lines += ["", f"{len(failed)} of {judged} comparisons FAILED" if failed else f"all {judged} within tolerance"]
     return "\n".join(lines)
 
 
 def json_report(report: Report) -> str:
-    """The report as JSON; infinite differences as null."""
-    rows = [{**vars(row), "verdict": row.verdict} for row in report.rows]
-    for row in rows:
-        if row["difference"] is not None and not np.isfinite(row["difference"]):
-            row["difference"] = None
-    content: dict[str, Any] = {**vars(report), "rows": rows, "passed": not report.failed}
-    content["costs"] = [
-        {"of": what, "cost": name, "value": i, "first": first, "second": second}
+    """The report as JSON; numbers that are not finite as null."""
+    rows = [{**vars(row), "difference": _finite(row.difference), "verdict": row.verdict} for row in report.rows]
+    costs = [
+        {"of": what, "cost": name, "value": i, "first": _finite(first), "second": _finite(second)}
         for what, name, i, first, second in report.costs
     ]
-    return json.dumps(content, indent=1) + "\n"
+    return json.dumps({**vars(report), "rows": rows, "costs": costs, "passed": not report.failed}, indent=1) + "\n"
+
+
+def _finite(value: float | None) -> float | None:
+    return value if value is not None and np.isfinite(value) else None
 
 
 def _write(path: Path, text: str) -> None:

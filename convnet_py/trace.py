@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 from urllib.parse import unquote
 
 import h5py
@@ -17,21 +18,28 @@ from convnet_py.errors import ConvnetError
 
 FORMAT, VERSION = "convnet-trace", 1
 
-#: Each kind of array: whether its name ends in the index of an input, after the layer's name.
+
+class Kind(NamedTuple):
+    """A kind of array: its axes, and whether its name ends in the index of an input, after the layer's name."""
+
+    axes: int = 2
+    indexed: bool = False
+
+
 KINDS = {
-    "data": False,
-    "initial/weights": True,
-    "initial/biases": False,
-    "activations": False,
-    "gradients": False,
-    "weight_gradients": True,
-    "bias_gradients": False,
-    "costs": False,
-    "updated/weights": True,
-    "updated/biases": False,
-    "trained/weights": True,
-    "trained/biases": False,
-    "trained/costs": False,
+    "data": Kind(),
+    "initial/weights": Kind(indexed=True),
+    "initial/biases": Kind(),
+    "activations": Kind(),
+    "gradients": Kind(),
+    "weight_gradients": Kind(indexed=True),
+    "bias_gradients": Kind(),
+    "costs": Kind(axes=1),
+    "updated/weights": Kind(indexed=True),
+    "updated/biases": Kind(),
+    "trained/weights": Kind(indexed=True),
+    "trained/biases": Kind(),
+    "trained/costs": Kind(),
 }
 
 
@@ -60,7 +68,7 @@ def escaped(name: str) -> str:
 def _path(name: str) -> str:
     kind = next(kind for kind in KINDS if name.startswith(kind + "/"))
     layer = name.removeprefix(kind + "/")
-    if not KINDS[kind]:
+    if not KINDS[kind].indexed:
         return f"{kind}/{escaped(layer)}"
     layer, _, index = layer.rpartition("/")
     return f"{kind}/{escaped(layer)}/{index}"
@@ -89,8 +97,8 @@ def read_trace(path: Path) -> Trace:
             if file.attrs.get("version") != VERSION:
                 raise TraceError(f"{path}: a trace of version {file.attrs.get('version')}, takes {VERSION}")
             trace = Trace(str(file.attrs.get("engine", path.name)))
-            for kind, indexed in KINDS.items():
-                _read_kind(file, kind, indexed, trace.arrays, path)
+            for kind in KINDS:
+                _read_kind(file, kind, trace.arrays, path)
             return trace
     except FileNotFoundError:
         raise TraceError(f"{path}: no such file") from None
@@ -98,13 +106,13 @@ def read_trace(path: Path) -> Trace:
         raise TraceError(f"{path}: not a readable HDF5 file: {_reason(error)}") from None
 
 
-def _read_kind(file: h5py.File, kind: str, indexed: bool, arrays: dict[str, np.ndarray], path: Path) -> None:
+def _read_kind(file: h5py.File, kind: str, arrays: dict[str, np.ndarray], path: Path) -> None:
     for key, item in _members(file.get(kind), kind, path):
-        if not indexed:
-            arrays[f"{kind}/{unquote(key)}"] = _values(item, f"{kind}/{key}", path)
+        if not KINDS[kind].indexed:
+            arrays[f"{kind}/{unquote(key)}"] = _values(item, kind, key, path)
             continue
         for index, matrix in _members(item, f"{kind}/{key}", path):
-            arrays[f"{kind}/{unquote(key)}/{index}"] = _values(matrix, f"{kind}/{key}/{index}", path)
+            arrays[f"{kind}/{unquote(key)}/{index}"] = _values(matrix, kind, f"{key}/{index}", path)
 
 
 def _members(group: h5py.Group | None, name: str, path: Path) -> list[tuple[str, h5py.Group | h5py.Dataset]]:
@@ -115,9 +123,12 @@ def _members(group: h5py.Group | None, name: str, path: Path) -> list[tuple[str,
     return [(key, group[key]) for key in group]
 
 
-def _values(item: h5py.Group | h5py.Dataset, name: str, path: Path) -> np.ndarray:
-    if not isinstance(item, h5py.Dataset) or item.dtype.kind not in "fiu" or item.shape is None:
-        raise TraceError(f"{path}: '{name}' must be an array of numbers")
+def _values(item: h5py.Group | h5py.Dataset, kind: str, key: str, path: Path) -> np.ndarray:
+    axes = KINDS[kind].axes
+    if not isinstance(item, h5py.Dataset) or item.dtype.kind not in "fiu" or len(item.shape or ()) != axes:
+        raise TraceError(f"{path}: '{kind}/{key}' must be an array of numbers with {axes} axes")
+    if 0 in item.shape:
+        raise TraceError(f"{path}: '{kind}/{key}' is empty")
     return item[()]
 
 

@@ -53,8 +53,8 @@ class Engine(Protocol):
         ``activations/LAYER``, float32 (outputs, cases), of every layer but costs; ``gradients/LAYER``, likewise,
         the gradient of minus the summed cost at the layer's outputs, where the engine has one (not of a softmax
         fused with its cost, nor below the lowest weights); ``weight_gradients/LAYER/INPUT`` and
-        ``bias_gradients/LAYER``, summed over the cases, in the shape of the weights, of what learns (gradients
-        of a shared matrix that are joined: under its owner); ``costs/COST``, float64, summed over the cases.
+        ``bias_gradients/LAYER``, summed over the cases (and the users of a shared matrix: under its owner alone), in
+        the shape of the weights, of what learns; ``costs/COST``, float64, summed over the cases.
         """
 
     def sync_with_host(self) -> None:

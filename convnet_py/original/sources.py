@@ -1,4 +1,4 @@
-"""Reading a user's copy of the sources from a folder, a git checkout, a zip or a tar archive (spec 1, rules of the slot).
+"""Reading a user's copy of the sources: a folder, a git checkout, a zip or a tar archive (spec 1, rules of the slot).
 
 Copies come from anywhere. Nothing is followed out of them: links are left out and named, a member whose path
 leads outside refuses the archive, and sizes are bounded before anything is unpacked.
@@ -13,6 +13,7 @@ import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import IO
 
@@ -89,7 +90,7 @@ def _folder_members(folder: Path, warn: Callable[[str], None]) -> Iterator[Membe
             mode = path.lstat().st_mode
             if stat.S_ISREG(mode):
                 relative = PurePosixPath(path.relative_to(folder).as_posix())
-                yield Member(relative, path.stat().st_size, lambda path=path: open(path, "rb"))
+                yield Member(relative, path.stat().st_size, partial(path.open, "rb"))
             elif not stat.S_ISDIR(mode):
                 warn(f"{path}: a link or special file, left out")
 
@@ -103,7 +104,7 @@ def _zip_members(archive: zipfile.ZipFile, warn: Callable[[str], None]) -> Itera
         if kind not in (0, stat.S_IFREG):
             warn(f"{archive.filename}: {info.filename}: a link or special file, left out")
             continue
-        yield Member(PurePosixPath(info.filename), info.file_size, lambda info=info: archive.open(info))
+        yield Member(PurePosixPath(info.filename), info.file_size, partial(archive.open, info))
 
 
 def _tar_members(archive: tarfile.TarFile, warn: Callable[[str], None]) -> Iterator[Member]:
@@ -114,4 +115,4 @@ def _tar_members(archive: tarfile.TarFile, warn: Callable[[str], None]) -> Itera
             warn(f"{archive.name}: {info.name}: a link or special file, left out")
             continue
         # Archives often name their members ./path.
-        yield Member(PurePosixPath(info.name), info.size, lambda info=info: archive.extractfile(info))
+        yield Member(PurePosixPath(info.name), info.size, partial(archive.extractfile, info))

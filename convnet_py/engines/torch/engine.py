@@ -20,6 +20,9 @@ from convnet_py.engines.torch.sharing import WeightsOfNet
 from convnet_py.engines.torch.weights import UpdateTime
 from convnet_py.errors import EngineError
 
+#: Kind of matrix -> kind of its gradient in a trace.
+_GRADIENTS_OF = {"weights": "weight_gradients", "biases": "bias_gradients"}
+
 
 class TorchEngine:
     """A net computed by PyTorch on the CPU, with autograd's gradients where the historic ones are those.
@@ -298,7 +301,7 @@ class TorchEngine:
         return self._reported(self._worker.submit(self._on_threads, job).result)
 
     def _traced(self, data: list[np.ndarray], cases: int, follow: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-        arrays, kept = {}, {}
+        arrays: dict[str, np.ndarray] = {}
 
         def watch(layer: dict, outputs: Tensor) -> Tensor:
             name = layer["name"]
@@ -307,18 +310,19 @@ class TorchEngine:
                 outputs = _Replaced.apply(outputs, torch.from_numpy(follow[f"activations/{name}"].T.copy()))
             if layer["gradConsumer"]:
                 # Also above weights that do not learn.
-                kept[name] = outputs.requires_grad_()
-                outputs.retain_grad()
+                outputs.requires_grad_().register_hook(lambda gradient: keep(name, gradient))
             return outputs
 
+        def keep(name: str, gradient: Tensor) -> None:
+            arrays[f"gradients/{name}"] = _rows_by_cases(gradient)
+
         run = self._pass(train=True)
-        _, costs = self._forward(data, slice(0, cases), run, watch)
+        costs = self._forward(data, slice(0, cases), run, watch)[1]
         _climb(run.objectives)
-        for name, outputs in kept.items():
-            if outputs.grad is not None:
-                arrays[f"gradients/{name}"] = _rows_by_cases(outputs.grad)
         for matrix in self._matrices:
-            arrays |= {name: gradient.numpy().copy() for name, gradient in matrix.gradients().items()}
+            if matrix.learns:
+                kind, _, name = matrix.name.partition("/")
+                arrays[f"{_GRADIENTS_OF[kind]}/{name}"] = matrix.gradient().numpy()
         return {**arrays, **{f"costs/{name}": np.array(values) for name, values in costs.items()}}
 
     # State

@@ -80,14 +80,6 @@ class User:
     tensor: Tensor = field(default_factory=lambda: torch.empty(0))
 
 
-def _named(weights: str, biases: str, user: User) -> str:
-    return f"{biases}/{user.layer}" if user.input is None else f"{weights}/{user.layer}/{user.input}"
-
-
-def _gradient_name(user: User) -> str:
-    return _named("weight_gradients", "bias_gradients", user)
-
-
 @dataclass
 class Weights:
     """One matrix of weights or biases. Its first user owns it; a base rate of the owner of 0 stops all learning."""
@@ -108,7 +100,8 @@ class Weights:
     @property
     def name(self) -> str:
         """``weights/LAYER/INPUT`` or ``biases/LAYER``, by its owner."""
-        return _named("weights", "biases", self.users[0])
+        owner = self.users[0]
+        return f"biases/{owner.layer}" if owner.input is None else f"weights/{owner.layer}/{owner.input}"
 
     @property
     def learns(self) -> bool:
@@ -121,12 +114,10 @@ class Weights:
         user.tensor = self.values.detach().requires_grad_(self.learns)
         return user.tensor
 
-    def gradients(self) -> dict[str, Tensor]:
-        """Gradients since the last update, summed over cases, by name; those that are joined, by the owner's."""
-        given = [user for user in self.users if user.tensor.grad is not None]
-        if self.rule.sums_gradients and given:
-            return {_gradient_name(self.users[0]): sum(user.tensor.grad for user in given)}
-        return {_gradient_name(user): user.tensor.grad for user in given}
+    def gradient(self) -> Tensor:
+        """The gradient since the last update, summed over cases and users."""
+        given = (user.tensor.grad for user in self.users if user.tensor.grad is not None)
+        return sum(given, torch.zeros_like(self.values))
 
     def _rate(self, user: int, time: UpdateTime, use: int) -> float:
         """The rate now, with its noise. ``use``: 0 for the gradient, 1 for the decay, which draw separately."""
@@ -147,10 +138,9 @@ class Weights:
                 if user.tensor.grad is not None and user.rate > 0
             )
             return sum(shares, torch.zeros_like(self.values))
-        joined = sum((user.tensor.grad for user in self.users if user.tensor.grad is not None), torch.zeros(()))
         if self.means is None:
-            return joined * (self._rate(0, time, 0) / time.cases)
-        gradient = joined / time.cases
+            return self.gradient() * (self._rate(0, time, 0) / time.cases)
+        gradient = self.gradient() / time.cases
         for mean, value in zip(self.means, (gradient, gradient.square()), strict=True):
             mean.mul_(self.rule.momentum).add_((1 - self.rule.momentum) * value)
         # The mean is not squared: the 2012 program's.
@@ -176,11 +166,10 @@ class Weights:
 
     def _tree_step(self, time: UpdateTime) -> Tensor:
         """treefc's: the rate is constant, and divided by the leaves under a node as the decay is once more."""
-        [user] = self.users
         assert self.rule.leaves is not None
-        gradient = torch.zeros_like(self.values) if user.tensor.grad is None else user.tensor.grad / time.cases
+        gradient = self.gradient() / time.cases
         decay = max(self.rule.decay, 0.0) / self.rule.leaves
-        return user.rate / self.rule.leaves * (gradient - decay * self.values)
+        return self.users[0].rate / self.rule.leaves * (gradient - decay * self.values)
 
     def _bound_norms(self) -> None:
         rule, rows = self.rule, self.values.shape[0]
