@@ -125,7 +125,7 @@ cdef extern from "device/device.h" namespace "convnet" nogil:
         CostValues tica_cost(const NormShape&, const float*) except +
         void tica_gradient(const NormShape&, const float*, const float*, float*, float, Scale) except +
         void update_weights(float*, float*, const float*, size_t, float, float, float) except +
-        void adaptive_update(float*, float*, const float*, float*, float*, size_t, float, float, float, float) except +
+        void adaptive_update(float*, float*, const float*, float*, float*, size_t, float, float, float, float, float) except +
         void bound_column_norms(float*, int, int, float) except +
         void bound_zero_mean_norms(float*, int, int, float, float) except +
         void treefc_class_weights(const Tree&, const float*, float*, int) except +

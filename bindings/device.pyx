@@ -942,8 +942,8 @@ def update_weights(weights, increments, gradients, *, float momentum, float grad
         the_device.get().update_weights(w, inc, g, count, momentum, gradient_scale, decay)
 
 
-def adaptive_update(weights, increments, gradients, mean, mean_square, *, float momentum, float gradient_scale,
-                    float decay, float super_eps):
+def adaptive_update(weights, increments, gradients, mean, mean_square, *, float momentum, float rate,
+                    float gradient_scale, float decay, float super_eps):
     cdef float* w = matrix(weights, "weights", None, None, True)
     rows, cols = weights.shape
     cdef float* inc = matrix(increments, "increments", rows, cols, True)
@@ -952,7 +952,7 @@ def adaptive_update(weights, increments, gradients, mean, mean_square, *, float 
     cdef float* m2 = matrix(mean_square, "mean_square", rows, cols, True)
     cdef size_t count = weights.size
     with nogil:
-        the_device.get().adaptive_update(w, inc, g, m, m2, count, momentum, gradient_scale, decay, super_eps)
+        the_device.get().adaptive_update(w, inc, g, m, m2, count, momentum, rate, gradient_scale, decay, super_eps)
 
 
 def bound_column_norms(weights, *, float norm):

@@ -1,6 +1,7 @@
 # The rebuilt engine for Python (protocol: convnet_py/engines/__init__.py; spec 6.5). Layer dictionaries are
 # flattened into engine/config.h's LayerConfig; arrays are copied in and out in row-major order.
 cimport numpy as cnp
+from cython.operator cimport dereference as deref
 from libc.stdint cimport uint64_t
 from libc.string cimport memcpy
 from libcpp cimport bool as cpp_bool
@@ -197,7 +198,12 @@ cdef class Net:
         cdef cpp_map[string, HostMatrix] arrays
         with nogil:
             arrays = self.net.get().trace(matrices)
-        return {item.first.decode(): _array(item.second) for item in arrays}
+        taken = {}
+        while not arrays.empty():  # one at a time: a large net's trace fills much of the memory
+            first = arrays.begin()
+            taken[deref(first).first.decode()] = _array(deref(first).second)
+            arrays.erase(first)
+        return taken
 
     def costs_of_trace(self):
         """Name and values of every cost, as the last pass left them."""

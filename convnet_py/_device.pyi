@@ -374,7 +374,7 @@ def update_weights(
     weights: F, increments: F, gradients: F, *, momentum: float, gradient_scale: float, decay: float
 ) -> None: ...
 
-# superEps > 0; mean and mean_square are kept by the caller.
+# superEps > 0: g = gradient_scale * gradients, with rate apart; mean and mean_square are kept by the caller.
 def adaptive_update(
     weights: F,
     increments: F,
@@ -383,6 +383,7 @@ def adaptive_update(
     mean_square: F,
     *,
     momentum: float,
+    rate: float,
     gradient_scale: float,
     decay: float,
     super_eps: float,

@@ -11,8 +11,8 @@ from convnet_py import checkpoint
 from convnet_py import layers as layer_language
 from convnet_py.checkpoint import Checkpoint
 from convnet_py.data.providers import DataProvider, ProviderSettings, make_provider, needs_path, own_provider
-from convnet_py.engines import Engine
-from convnet_py.errors import CheckpointError, DataError, EngineError, UsageError
+from convnet_py.engines import Engine, make_engine
+from convnet_py.errors import CheckpointError, DataError, UsageError
 from convnet_py.options import BatchRange, Options, check_complete, flag, resume_options
 from convnet_py.run import Run
 
@@ -34,31 +34,41 @@ def build_run(options: Options, warn: Warn) -> Run:
         if options.save_path is None:
             folder = path.absolute().parent
         options = resume_options(options, saved.options, warn)
-    name = _provider_name(options)
+    name = provider_name(options)
     check_complete(options, provider_needs_path=name is None or needs_path(name))
     assert name is not None
     if not options.test_only and not options.check_grads and folder is None:
         assert options.save_path is not None
         checkpoint.check_writable(options.save_path)
-    train, test = _make_providers(options, name, warn)
-    state = _resume(options, saved, warn) if saved else Checkpoint({}, _new_layers(options, train or test, warn))
-    _convert_layers(options, state.layers, warn)
+    train, test = make_providers(options, name, warn)
+    state = _resume(options, saved, warn) if saved else Checkpoint({}, new_layers(options, train or test, warn))
+    convert_layers(options, state.layers, warn)
     for provider in (train, test):
         _check_matrices(state.layers, provider, name)
-    engine = make_engine(options, state.layers)
+    engine = make_engine(
+        options.engine,
+        state.layers,
+        device_ids=options.device_ids,
+        minibatch_size=options.mini,
+        weight_update_freq=options.wupdate_freq,
+        seed=options.seed,
+        threads=options.threads,
+        transfers=options.transfers,
+        exact_gradients=options.exact_gradients,
+    )
     if saved:
         _restore_random(state, train, test)
         _restore_engine(options, state, engine, warn)
     return Run(options, state, engine, train, test, folder, path)
 
 
-def _provider_name(options: Options) -> str | None:
+def provider_name(options: Options) -> str | None:
     if options.data_provider is not None:
         return options.data_provider
     return own_provider(options.data_path) if options.data_path is not None else None
 
 
-def _make_providers(options: Options, name: str, warn: Warn) -> tuple[DataProvider | None, DataProvider | None]:
+def make_providers(options: Options, name: str, warn: Warn) -> tuple[DataProvider | None, DataProvider | None]:
     """The training and the test provider; None where the run has no use for it."""
 
     def make(stream: int, batches: BatchRange | None) -> DataProvider:
@@ -85,7 +95,7 @@ def _make_providers(options: Options, name: str, warn: Warn) -> tuple[DataProvid
     return train, test
 
 
-def _new_layers(options: Options, provider: DataProvider | None, warn: Warn) -> dict[str, dict[str, Any]]:
+def new_layers(options: Options, provider: DataProvider | None, warn: Warn) -> dict[str, dict[str, Any]]:
     assert provider is not None and options.layer_def is not None and options.layer_params is not None
     return layer_language.read_net(
         options.layer_def,
@@ -121,11 +131,12 @@ def _resume(options: Options, saved: Checkpoint, warn: Warn) -> Checkpoint:
     return saved
 
 
-def _convert_layers(options: Options, layers: dict[str, dict[str, Any]], warn: Warn) -> None:
-    if options.conv_to_local:
-        layer_language.conv_to_local(layers, list(options.conv_to_local))
+def convert_layers(options: Options, layers: dict[str, dict[str, Any]], warn: Warn) -> None:
+    # Unshared first: what no longer shares can be converted by itself.
     if options.unshare_weights:
         layer_language.unshare_weights(layers, list(options.unshare_weights))
+    if options.conv_to_local:
+        layer_language.conv_to_local(layers, list(options.conv_to_local))
 
 
 def _check_matrices(layers: dict[str, dict[str, Any]], provider: DataProvider | None, name: str) -> None:
@@ -146,23 +157,6 @@ def _check_matrices(layers: dict[str, dict[str, Any]], provider: DataProvider | 
                 f"data layer '{layer['name']}': the net takes {layer['outputs']} values per case, the data has "
                 f"{provider.data_dims[index]}"
             )
-
-
-def make_engine(options: Options, layers: dict[str, dict[str, Any]]) -> Engine:
-    """The engine that the options name, built for a net. Raises EngineError."""
-    try:
-        from convnet_py.engines.rebuilt import RebuiltEngine
-    except ImportError as error:
-        raise EngineError(f"--engine=rebuilt: not built or not loadable ({error})") from None
-    return RebuiltEngine(
-        layers,
-        device_ids=options.device_ids,
-        minibatch_size=options.mini,
-        weight_update_freq=options.wupdate_freq,
-        seed=options.seed,
-        threads=options.threads,
-        transfers=options.transfers,
-    )
 
 
 def _restore_random(state: Checkpoint, train: DataProvider | None, test: DataProvider | None) -> None:

@@ -84,9 +84,12 @@ def check_grads(arguments: Sequence[str]) -> int:
 
 
 def compare(arguments: Sequence[str]) -> int:
-    """Run one net on two engines and report where they differ."""
-    from convnet_py.compare import run_compare
+    """Run one net on two engines, or against a trace, and report where they differ."""
+    from convnet_py.compare import compare_usage, run_compare
 
+    if _wants_help(arguments):
+        print(compare_usage())
+        return 0
     return run_compare(arguments, _warn)
 
 

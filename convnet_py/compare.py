@@ -65,7 +65,6 @@ RUN_OPTIONS = [
             "max-filesize", "zip-save", "test-out", "logreg-name", "engine", "conserve-mem", "device")
 ]  # fmt: skip
 
-
 #: Engines whose ``trace`` takes another's to follow.
 FOLLOWERS = {"torch"}
 
@@ -211,13 +210,13 @@ class _Setting:
     def __init__(self, request: _Request, warn: Warn):
         self.request = request
         options = request.options
-        name = build._provider_name(options)
+        name = build.provider_name(options)
         if name is None:
             raise UsageError("missing: --data-provider or --data-path")
-        provider, _ = build._make_providers(options, name, warn)
+        provider, _ = build.make_providers(options, name, warn)
         assert provider is not None
-        self.layers = build._new_layers(options, provider, warn)
-        build._convert_layers(options, self.layers, warn)
+        self.layers = build.new_layers(options, provider, warn)
+        build.convert_layers(options, self.layers, warn)
         numbers = list(options.train_range or range(1, max(request.batches, 1) + 1))
         self._per_epoch = len(numbers)
         self._batches = [provider.get_batch(numbers[i % len(numbers)]) for i in range(max(request.batches, 1))]
@@ -297,6 +296,7 @@ class _Live:
             seed=options.seed,
             threads=options.threads,
             transfers=options.transfers,
+            exact_gradients=options.exact_gradients,
         )
 
     def train(self, data: list[np.ndarray], position: float) -> dict[str, list[float]]:

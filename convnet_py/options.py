@@ -166,7 +166,7 @@ class Options:
     seed: int = _option(_integer(0, 2**32 - 1), 0, "fixes initial weights, augmentation and dropout", once=True)
     threads: int = _option(_integer(1, 1024), 0, "CPU threads", default_text="usable cores", stored=False)
     device: str = _option(_choice("cpu", "cuda"), "cpu", "what computes: cpu or cuda")
-    engine: str = _option(_choice("rebuilt"), "rebuilt", "which engine computes")
+    engine: str = _option(_choice("rebuilt", "torch"), "rebuilt", "which engine computes")
     dialect: str = _option(
         _choice("auto", "2011", "2012", "2014", "relaxed"), "auto", "rules of the layer files", once=True
     )
@@ -174,6 +174,7 @@ class Options:
     dummy_cases: int | None = _option(_integer(1), None, "cases of a dummy batch", default_text="512, dummy-ce 16")
     dummy_classes: int | None = _option(_integer(1), None, "classes of a dummy batch", default_text="10, dummy-ce 16")
     transfers: str | None = _option(_choice("peer", "host"), "peer", "copies between devices: peer or host")
+    exact_gradients: bool = _option(BOOLEAN, False, "1: cnorm passes its exact gradient, not the historic one")
     given: frozenset[str] = frozenset()
 
     def __post_init__(self) -> None:

@@ -272,10 +272,11 @@ public:
     // - decay * weights; weights += increments. gradient_scale is rate / n, decay is wc * rate.
     virtual void update_weights(float* weights, float* increments, const float* gradients, std::size_t count,
                                 float momentum, float gradient_scale, float decay) = 0;
-    // superEps > 0: running mean and mean square of the gradient, kept by the caller.
+    // superEps > 0, with g = gradient_scale * gradients: running means of g and of g^2, kept by the caller;
+    // increments = 0.9 * increments + rate * g / sqrt(mean_square - mean + super_eps) - decay * weights.
     virtual void adaptive_update(float* weights, float* increments, const float* gradients, float* mean,
-                                 float* mean_square, std::size_t count, float momentum, float gradient_scale,
-                                 float decay, float super_eps) = 0;
+                                 float* mean_square, std::size_t count, float momentum, float rate,
+                                 float gradient_scale, float decay, float super_eps) = 0;
     // wball: columns of (rows, columns) longer than norm are scaled to it.
     virtual void bound_column_norms(float* weights, int rows, int columns, float norm) = 0;
     // wcNormMin, wcNormMax: each column scaled so that the norm of its zero-mean version, divided by

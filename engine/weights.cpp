@@ -91,16 +91,20 @@ Matrix& Weights::owner_gradient() {
 
 void Weights::update(const UpdateTime& time) {
     if (!learns()) return;
-    const float gradient_scale = static_cast<float>(gather_gradients(time));
+    // With superEps the users' gradients are summed already (sums_gradients), and the means are those of the
+    // gradient per case.
+    const bool adaptive = rule_.super_eps > 0;
+    const double gradient_scale = adaptive ? 1.0 / time.cases : gather_gradients(time);
     const Matrix& gradient = owner_gradient();
     const float momentum = static_cast<float>(rule_.momentum);
     const float decay = static_cast<float>(rule_.decay > 0 ? rule_.decay * rate_now(users_[0], time, 1) : 0);
-    if (rule_.super_eps > 0)
+    if (adaptive)
         device_.adaptive_update(values_.data(), increments_.data(), gradient.data(), mean_.data(), mean_square_.data(),
-                                values_.size(), momentum, gradient_scale, decay, static_cast<float>(rule_.super_eps));
+                                values_.size(), momentum, static_cast<float>(rate_now(users_[0], time, 0)),
+                                static_cast<float>(gradient_scale), decay, static_cast<float>(rule_.super_eps));
     else
         device_.update_weights(values_.data(), increments_.data(), gradient.data(), values_.size(), momentum,
-                               gradient_scale, decay);
+                               static_cast<float>(gradient_scale), decay);
     if (rule_.zero_mean_max > 0)
         device_.bound_zero_mean_norms(values_.data(), values_.rows(), values_.cols(),
                                       static_cast<float>(rule_.zero_mean_min), static_cast<float>(rule_.zero_mean_max));

@@ -84,6 +84,7 @@ def make_engine(
     seed: int,
     threads: int,
     transfers: str | None,
+    exact_gradients: bool = False,
 ) -> Engine:
     """The engine ``name`` (a key of ENGINES), built for a net. Raises EngineError where it cannot be had or refuses."""
     module, cls, hint = ENGINES[name]
@@ -99,4 +100,5 @@ def make_engine(
         seed=seed,
         threads=threads,
         transfers=transfers,
+        exact_gradients=exact_gradients,
     )

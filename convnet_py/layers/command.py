@@ -103,9 +103,12 @@ def _notes(values: argparse.Namespace, warn: Warn) -> int:
 
 def _read(values: argparse.Namespace, warn: Warn) -> dict[str, dict[str, Any]]:
     """The net that the options describe. Raises LayerFileError with every mistake of both files."""
+    provided = values.data_provider is not None or values.data_path is not None
+    if values.data_dims is not None and provided:
+        raise UsageError("--data-dims: a data provider tells the dimensions; give one or the other")
     if values.data_dims is not None:
         return _read_with(values, parse_data_dims(values.data_dims).__getitem__, warn)
-    if values.data_provider is not None or values.data_path is not None:
+    if provided:
         provider = _provider(values)
         known = {"num_classes": provider.num_classes, "batch_meta": provider.batch_meta}
         return _read_with(values, provider.get_data_dims, warn, **known)

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from html import escape
 
+from convnet_py.layers.ini import one_line
 from convnet_py.layers.report import output_shape
 
 _BOX_WIDTH, _BOX_HEIGHT = 170, 40
@@ -187,6 +188,6 @@ def _box(layer: dict, place: _Place) -> str:
     what = layer["neuron"]["type"] if layer["type"] == "neuron" else layer["type"]
     return (
         f'<rect class="box {kind}" x="{x - _BOX_WIDTH / 2:g}" y="{y:g}" width="{_BOX_WIDTH}" height="{_BOX_HEIGHT}" '
-        f'rx="5"/><text x="{x:g}" y="{y + 16:g}">{escape(layer["name"])}</text>'
+        f'rx="5"/><text x="{x:g}" y="{y + 16:g}">{escape(one_line(layer["name"]))}</text>'
         f'<text class="small" x="{x:g}" y="{y + 31:g}">{escape(what + shape)}</text>'
     )

@@ -156,15 +156,15 @@ class _Reader:
         if line[:1].isspace() and self.key is not None:
             self.current[self.key][0].append(line.strip())
         elif header := _SECTION.match(line):
-            self._open_section(_decode(header[1]), number)
+            self._open_section(decode(header[1]), number)
         elif self.current is None:
             self.problems.append(problem_at(self.ini.path, number, _before_any_section(line)))
             return False
         elif option := _OPTION.match(line):
-            self.key = _decode(option[1].lower())
+            self.key = decode(option[1].lower())
             self.current[self.key] = ([_value(option[2])], number)
         else:
-            shown = _decode(line.strip())
+            shown = decode(line.strip())
             message = f"expected '[section]' or 'key=value', found '{shown}'"
             self.problems.append(problem_at(self.ini.path, number, message))
         return True
@@ -184,7 +184,7 @@ class _Reader:
 
 
 def _joined(keys: dict[str, tuple[list[bytes], int]]) -> dict[str, Value]:
-    return {key: Value(_decode(b"\n".join(parts)), line) for key, (parts, line) in keys.items()}
+    return {key: Value(decode(b"\n".join(parts)), line) for key, (parts, line) in keys.items()}
 
 
 def _is_remark(line: bytes) -> bool:
@@ -194,7 +194,7 @@ def _is_remark(line: bytes) -> bool:
 def _before_any_section(line: bytes) -> str:
     if line.startswith((b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")):
         return "starts with a byte-order mark; save it as plain text without one"
-    return f"expected a '[section]' first, found '{_decode(line.strip())}'"
+    return f"expected a '[section]' first, found '{decode(line.strip())}'"
 
 
 def _value(text: bytes) -> bytes:
@@ -210,7 +210,7 @@ def _fold(name: str) -> str:
     return name.encode().lower().decode()
 
 
-def _decode(text: bytes) -> str:
+def decode(text: bytes) -> str:
     """UTF-8, or Latin-1 where it is not: every byte string of Python 2 has a name here."""
     try:
         return text.decode("utf-8")

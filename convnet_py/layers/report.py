@@ -8,6 +8,8 @@ from math import isqrt
 from pathlib import Path
 from typing import Any
 
+from convnet_py.layers.ini import decode, one_line
+
 _FLOAT_BYTES = 4
 _COMMENT = re.compile(r"[#;]+ ?(.*)|(?i:rem)\b ?(.*)")
 
@@ -25,7 +27,7 @@ def as_data(layers: Mapping[str, dict]) -> dict[str, Any]:
 
 
 def table(layers: Mapping[str, dict]) -> str:
-    """The same for readers: one line per layer, and the totals."""
+    """The same for readers: one line per layer, and the totals. Names that would upset a terminal show escapes."""
     data = as_data(layers)
     head = ["layer", "type", "inputs", "output", "gpu", "weights", "parameters", "multiply-adds", "bytes/case"]
     lines = [head, *(_cells(row) for row in data["layers"]), _total_cells(data["totals"])]
@@ -41,9 +43,9 @@ def table(layers: Mapping[str, dict]) -> str:
 
 def notes(path: Path) -> list[str]:
     """The comment lines of a layer file, without their marks: the notebook that its authors kept there."""
-    lines = path.read_bytes().decode("utf-8", "replace").splitlines()
-    found = (_COMMENT.fullmatch(line) for line in lines)
-    return [(match[1] or match[2] or "").rstrip() for match in found if match]
+    lines = (decode(line) for line in path.read_bytes().split(b"\n"))
+    found = (_COMMENT.fullmatch(one_line(line.rstrip().expandtabs())) for line in lines)
+    return [match[1] or match[2] or "" for match in found if match]
 
 
 def output_shape(layer: dict) -> tuple[int, ...]:
@@ -87,9 +89,9 @@ def _uses_of_a_weight(layer: dict) -> int:
 def _cells(row: dict[str, Any]) -> list[str]:
     matrices = ["shared" if shape is None else "x".join(map(str, shape)) for shape in row["matrices"]]
     return [
-        row["name"],
+        one_line(row["name"]),
         row["type"],
-        ", ".join(row["inputs"]),
+        one_line(", ".join(row["inputs"])),
         "x".join(map(str, row["shape"])),
         "" if row["gpu"] < 0 else str(row["gpu"]),
         ", ".join(matrices),

@@ -42,13 +42,13 @@ struct Product {
 
 constexpr int tile_cases = 2 * lanes;
 
-// The tile's sum over all rows of a product, for `vectors` x lanes cases from `first_case` on.
+// The tile's sum over all rows of a product, for `vectors` x lanes cases from `first_case` of each row on.
 template <int vectors>
-inline void sum_tile(const Product& product, const float* panel, int first_case, Vec (&sums)[tile_rows][vectors]) {
-    for (auto& row : sums)
-        for (auto& sum : row) sum = Vec{};
-    const float* const* row = product.rows.data();
-    for (const Run& run : product.runs) {
+inline void sum_tile(const std::vector<Run>& runs, const float* const* row, const float* panel, int first_case,
+                     Vec (&sums)[tile_rows][vectors]) {
+    for (auto& row_sums : sums)
+        for (auto& sum : row_sums) sum = Vec{};
+    for (const Run& run : runs) {
         const float* weights = panel + static_cast<std::size_t>(run.first) * tile_rows;
         for (int k = 0; k < run.count; k++, weights += tile_rows) {
             const float* source = *row++ + first_case;
@@ -67,28 +67,69 @@ inline void store_scaled(float* target, Vec result, Scale scale) {
     store(target, scale.targets == 0 ? scale.output * result : scale.targets * load(target) + scale.output * result);
 }
 
-// One panel of `count` <= tile_rows output rows, all cases. cases >= lanes.
-void multiply_panel(const Product& product, const float* panel, float* const* outputs, int count, int cases,
-                    Scale scale) {
-    int first = 0;
-    for (; first + tile_cases <= cases; first += tile_cases) {
-        Vec sums[tile_rows][2];
-        sum_tile(product, panel, first, sums);
-        for (int i = 0; i < count; i++) {
-            store_scaled(outputs[i] + first, sums[i][0], scale);
-            store_scaled(outputs[i] + first + lanes, sums[i][1], scale);
+// Rows lie a whole image plane apart, often a multiple of a large power of two: a tile's parts of many rows
+// fall on few sets of the cache and push each other out. From this size on they are copied together.
+constexpr std::size_t gather_floats = 24 * 1024;
+
+// Computes output pixels by their products: scratch space of one thread.
+class PixelProducts {
+public:
+    Product product;
+
+    // Output rows outputs(i), i < count, of all cases (at least `lanes`), by panels of tile_rows rows of weights that
+    // lie panel_floats apart. Tile by tile, so that a tile's source rows stay in the cache over all panels.
+    template <class Outputs>
+    void multiply(const float* packed, std::size_t panel_floats, int count, Outputs outputs, int cases, Scale scale) {
+        for (int first = 0; first < cases;) {
+            if (first + tile_cases <= cases) {
+                tile<2>(packed, panel_floats, count, outputs, first, first, scale);
+                first += tile_cases;
+            } else {
+                // The last vector may begin before `first` again; only its new cases are stored.
+                const int start = std::min(first, cases - lanes);
+                tile<1>(packed, panel_floats, count, outputs, start, first, scale);
+                first = start + lanes;
+            }
         }
     }
-    while (first < cases) {
-        // The last vector may begin before `first` again; only its new cases are stored.
-        const int start = std::min(first, cases - lanes);
-        Vec sums[tile_rows][1];
-        sum_tile(product, panel, start, sums);
-        for (int i = 0; i < count; i++)
-            for (int lane = first - start; lane < lanes; lane++) put(outputs[i][start + lane], sums[i][0][lane], scale);
-        first = start + lanes;
+
+private:
+    template <int vectors, class Outputs>
+    void tile(const float* packed, std::size_t panel_floats, int count, Outputs outputs, int start, int first_stored,
+              Scale scale) {
+        const bool gathered = product.rows.size() * vectors * lanes >= gather_floats && count > 2 * tile_rows;
+        if (gathered) gather(vectors * lanes, start);
+        const float* const* rows = gathered ? gathered_rows_.data() : product.rows.data();
+        for (int first = 0; first < count; first += tile_rows, packed += panel_floats) {
+            Vec sums[tile_rows][vectors];
+            sum_tile<vectors>(product.runs, rows, packed, gathered ? 0 : start, sums);
+            for (int i = 0; i < tile_rows && first + i < count; i++) {
+                float* output = outputs(first + i);
+                if (first_stored == start)
+                    for (int v = 0; v < vectors; v++) store_scaled(output + start + v * lanes, sums[i][v], scale);
+                else
+                    for (int lane = first_stored - start; lane < lanes; lane++)
+                        put(output[start + lane], sums[i][0][lane], scale);
+            }
+        }
     }
-}
+
+    void gather(int width, int start) {
+        gathered_.resize(product.rows.size() * width);
+        gathered_rows_.resize(product.rows.size());
+        constexpr std::size_t ahead = 16;
+        for (std::size_t k = 0; k < product.rows.size(); k++) {
+            const float* later = product.rows[std::min(k + ahead, product.rows.size() - 1)] + start;
+            for (int i = 0; i < width; i += 16) __builtin_prefetch(later + i);
+            float* target = &gathered_[k * width];
+            for (int i = 0; i < width; i += lanes) store(target + i, load(product.rows[k] + start + i));
+            gathered_rows_[k] = target;
+        }
+    }
+
+    std::vector<float> gathered_;
+    std::vector<const float*> gathered_rows_;
+};
 
 int divide_up(int a, int b) { return (a + b - 1) / b; }
 
@@ -227,27 +268,23 @@ void forward(const ConvShape& s, const float* images, const float* weights, floa
         });
 
     pool.parallel_for(static_cast<std::int64_t>(s.groups) * s.modules(), 1, [&](std::int64_t begin, std::int64_t end) {
-        Product product;
+        PixelProducts pixel;
         std::vector<int> positions;
-        std::vector<float> own(local ? panel_floats : 0);
+        std::vector<float> own(local ? panel_floats * panels : 0);
         for (std::int64_t item = begin; item < end; item++) {
             const int group = item / s.modules(), module = item % s.modules();
             const int my = module / s.modules_x, mx = module % s.modules_x;
             positions_in_image(s, my, mx, positions);
-            forward_rows(s, images, group, my, mx, positions, !local, product);
-            for (int panel = 0; panel < panels; panel++) {
-                const float* packed = local ? own.data() : &shared[(group * panels + panel) * panel_floats];
-                if (local)
-                    pack_forward(s, weights + static_cast<std::int64_t>(module) * s.filter_rows() * s.filters, group,
-                                 panel, positions, own.data());
-                const int count = std::min(tile_rows, s.group_filters() - panel * tile_rows);
-                float* outputs[tile_rows];
-                for (int i = 0; i < count; i++) {
-                    const std::int64_t filter = group * s.group_filters() + panel * tile_rows + i;
-                    outputs[i] = targets + (filter * s.modules() + module) * s.cases;
-                }
-                multiply_panel(product, packed, outputs, count, s.cases, scale);
-            }
+            forward_rows(s, images, group, my, mx, positions, !local, pixel.product);
+            const float* module_weights = weights + static_cast<std::int64_t>(module) * s.filter_rows() * s.filters;
+            for (int panel = 0; local && panel < panels; panel++)
+                pack_forward(s, module_weights, group, panel, positions, &own[panel * panel_floats]);
+            const auto output = [&](int i) {
+                const std::int64_t filter = static_cast<std::int64_t>(group) * s.group_filters() + i;
+                return targets + (filter * s.modules() + module) * s.cases;
+            };
+            pixel.multiply(local ? own.data() : &shared[group * panels * panel_floats], panel_floats, s.group_filters(),
+                           output, s.cases, scale);
         }
     });
 }
@@ -267,25 +304,21 @@ void image_gradient(const ConvShape& s, const float* gradients, const float* wei
 
     const int round_groups = s.groups / s.over_sample();
     pool.parallel_for(static_cast<std::int64_t>(s.groups) * s.pixels(), 1, [&](std::int64_t begin, std::int64_t end) {
-        Product product;
+        PixelProducts pixel_products;
         std::vector<Cover> covers;
-        std::vector<float> own(local ? panel_floats : 0);
+        std::vector<float> own(local ? panel_floats * panels : 0);
         for (std::int64_t item = begin; item < end; item++) {
             const int group = item / s.pixels(), pixel = item % s.pixels();
             covers_of_pixel(s, pixel / s.img_size_x, pixel % s.img_size_x, covers);
-            backward_rows(s, gradients, group, covers, !local, product);
+            backward_rows(s, gradients, group, covers, !local, pixel_products.product);
+            for (int panel = 0; local && panel < panels; panel++)
+                pack_backward(s, weights, true, group, panel, covers, &own[panel * panel_floats]);
             const std::int64_t round_row = static_cast<std::int64_t>(group / round_groups) * s.channels;
-            for (int panel = 0; panel < panels; panel++) {
-                const float* packed = local ? own.data() : &shared[(group * panels + panel) * panel_floats];
-                if (local) pack_backward(s, weights, true, group, panel, covers, own.data());
-                const int count = std::min(tile_rows, s.filter_channels - panel * tile_rows);
-                float* outputs[tile_rows];
-                for (int i = 0; i < count; i++) {
-                    const std::int64_t channel = round_row + channel_of(s, group, panel * tile_rows + i);
-                    outputs[i] = targets + (channel * s.pixels() + pixel) * s.cases;
-                }
-                multiply_panel(product, packed, outputs, count, s.cases, scale);
-            }
+            const auto output = [&](int i) {
+                return targets + ((round_row + channel_of(s, group, i)) * s.pixels() + pixel) * s.cases;
+            };
+            pixel_products.multiply(local ? own.data() : &shared[group * panels * panel_floats], panel_floats,
+                                    s.filter_channels, output, s.cases, scale);
         }
     });
 }
@@ -323,17 +356,24 @@ void transpose_tile(const ConvShape& s, const float* gradients, int group, Trans
     }
 }
 
-// sums[row][filter] over the cases of one module, for `height` weight rows.
+constexpr int line_floats = 16;  // of a cache line
+
+// sums[row][filter] over the cases of one module, for `height` weight rows. Rows are short and scattered, so no
+// hardware foresees them: `next` are the rows to fetch meanwhile.
 template <int height, int vectors>
-inline void sum_cases(const float* const* rows, const float* transposed, int cases, Vec (&sums)[height][vectors]) {
-    for (int n = 0; n < cases; n++, transposed += vectors * lanes) {
-        Vec filters[vectors];
+inline void sum_cases(const float* const* rows, const float* const* next, const float* transposed, int cases,
+                      Vec (&sums)[height][vectors]) {
+    for (int first = 0; first < cases; first += line_floats) {
+        for (int i = 0; i < height; i++) __builtin_prefetch(next[i] + first);
+        for (int n = first; n < std::min(first + line_floats, cases); n++, transposed += vectors * lanes) {
+            Vec filters[vectors];
 #pragma GCC unroll 4
-        for (int v = 0; v < vectors; v++) filters[v] = load(transposed + v * lanes);
+            for (int v = 0; v < vectors; v++) filters[v] = load(transposed + v * lanes);
 #pragma GCC unroll 16
-        for (int i = 0; i < height; i++)
+            for (int i = 0; i < height; i++)
 #pragma GCC unroll 4
-            for (int v = 0; v < vectors; v++) sums[i][v] += rows[i][n] * filters[v];
+                for (int v = 0; v < vectors; v++) sums[i][v] += rows[i][n] * filters[v];
+        }
     }
 }
 
@@ -370,15 +410,27 @@ struct WeightGradient {
         return any;
     }
 
-    // Adds modules [from, to) of the block to the sums of one tile, in registers first and then to
-    // `totals`: sums of bounded length lose less to rounding than one long one.
-    void add_block(TransposedBlock& block, int group, int tile, int first_row, int from, int to, float* totals) const {
-        Vec sums[height][vectors] = {};
-        for (int module = from; module < to; module++) {
-            const float* rows[height];
-            if (row_pointers(group, first_row, block.first_module + module, rows))
-                sum_cases<height, vectors>(rows, block.tile(tile, module, s.cases), s.cases, sums);
+    // Adds one module of the block to the totals of tiles [begin, end), in registers first: sums of bounded
+    // length lose less to rounding than one long one.
+    void add_module(TransposedBlock& block, int group, int row_tiles, int module, std::int64_t begin, std::int64_t end,
+                    float* totals) const {
+        const float* rows[2][height];
+        const auto point = [&](std::int64_t i) {
+            return row_pointers(group, i % row_tiles * height, block.first_module + module, rows[i % 2]);
+        };
+        bool any = point(begin);
+        for (std::int64_t i = begin; i < end; i++) {
+            const bool any_next = i + 1 < end && point(i + 1);
+            if (any)
+                add_tile(rows[i % 2], rows[any_next ? (i + 1) % 2 : i % 2], block.tile(i / row_tiles, module, s.cases),
+                         totals + i * height * width);
+            any = any_next;
         }
+    }
+
+    void add_tile(const float* const* rows, const float* const* next, const float* transposed, float* totals) const {
+        Vec sums[height][vectors] = {};
+        sum_cases<height, vectors>(rows, next, transposed, s.cases, sums);
         for (int i = 0; i < height; i++)
             for (int v = 0; v < vectors; v++) {
                 float* total = totals + i * width + v * lanes;
@@ -423,21 +475,19 @@ struct WeightGradient {
                 const int chunks = std::max(1, block.modules / chunk);
                 const bool starts = chunk <= block_modules || step % steps_per_chunk == 0;
                 const bool ends = chunk <= block_modules || first + block.modules == chunk_end;
-                pool.parallel_for(static_cast<std::int64_t>(tiles) * row_tiles, 1,
-                                  [&](std::int64_t begin, std::int64_t end) {
-                                      for (std::int64_t i = begin; i < end; i++) {
-                                          const int tile = i / row_tiles, first_row = i % row_tiles * height;
-                                          float* total = &totals[i * tile_floats];
-                                          for (int c = 0; c < chunks; c++) {
-                                              const int from = c * chunk, to = std::min(block.modules, from + chunk);
-                                              if (starts) std::fill(total, total + tile_floats, 0.0f);
-                                              add_block(block, group, tile, first_row, from, to, total);
-                                              if (ends)
-                                                  write_tile(total, group, tile, first_row,
-                                                             targets + (first + from) / chunk * matrix, scale);
-                                          }
-                                      }
-                                  });
+                // Modules outside, tiles inside: a module's transposed gradients stay in the innermost cache.
+                pool.parallel_for(
+                    static_cast<std::int64_t>(tiles) * row_tiles, 1, [&](std::int64_t begin, std::int64_t end) {
+                        for (int c = 0; c < chunks; c++) {
+                            const int from = c * chunk, to = std::min(block.modules, from + chunk);
+                            if (starts) std::fill(&totals[begin * tile_floats], &totals[0] + end * tile_floats, 0.0f);
+                            for (int module = from; module < to; module++)
+                                add_module(block, group, row_tiles, module, begin, end, totals.data());
+                            for (std::int64_t i = begin; ends && i < end; i++)
+                                write_tile(&totals[i * tile_floats], group, i / row_tiles, i % row_tiles * height,
+                                           targets + (first + from) / chunk * matrix, scale);
+                        }
+                    });
             }
     }
 };

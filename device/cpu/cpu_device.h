@@ -111,7 +111,7 @@ public:
     void update_weights(float* weights, float* increments, const float* gradients, std::size_t count, float momentum,
                         float gradient_scale, float decay) override;
     void adaptive_update(float* weights, float* increments, const float* gradients, float* mean, float* mean_square,
-                         std::size_t count, float momentum, float gradient_scale, float decay,
+                         std::size_t count, float momentum, float rate, float gradient_scale, float decay,
                          float super_eps) override;
     void bound_column_norms(float* weights, int rows, int columns, float norm) override;
     void bound_zero_mean_norms(float* weights, int rows, int columns, float min, float max) override;

@@ -44,15 +44,15 @@ void CpuDevice::update_weights(float* weights, float* increments, const float* g
 }
 
 void CpuDevice::adaptive_update(float* weights, float* increments, const float* gradients, float* mean,
-                                float* mean_square, std::size_t count, float momentum, float gradient_scale,
+                                float* mean_square, std::size_t count, float momentum, float rate, float gradient_scale,
                                 float decay, float super_eps) {
     pool_.parallel_for(count, grain, [&](std::int64_t first, std::int64_t last) {
         for (std::int64_t i = first; i < last; i++) {
-            const float g = gradients[i];
+            const float g = gradient_scale * gradients[i];
             mean[i] = momentum * mean[i] + (1 - momentum) * g;
             mean_square[i] = momentum * mean_square[i] + (1 - momentum) * g * g;
             // 0.9, and the mean not squared, are the 2012 program's (spec 3.8).
-            const float step = gradient_scale * g / std::sqrt(mean_square[i] - mean[i] + super_eps);
+            const float step = rate * g / std::sqrt(mean_square[i] - mean[i] + super_eps);
             const float increment = 0.9f * increments[i] + step - decay * weights[i];
             increments[i] = increment;
             weights[i] += increment;

@@ -97,7 +97,9 @@ def arguments(tmp_path: Path, data_folder: Path, net: tuple[Path, Path]) -> list
 @pytest.fixture
 def build_test_run(monkeypatch: pytest.MonkeyPatch):
     """Builds a run from a command line, with the test engine in place of the real one."""
-    monkeypatch.setattr(build, "make_engine", lambda options, layers: SoftmaxRegression(layers, options.mini))
+    monkeypatch.setattr(
+        build, "make_engine", lambda name, layers, **settings: SoftmaxRegression(layers, settings["minibatch_size"])
+    )
     warnings: list[str] = []
 
     def build_it(arguments: list[str]):

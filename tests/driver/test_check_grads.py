@@ -43,9 +43,9 @@ def tica(tmp_path):
         "initW=0.1\npartialSum=0\ngpu=0\n[cost]\ntype=cost.tica\ninputs=conv\nchannels=16\nsizeX=3\ngpu=0\n"
     )
 
-    def files(rate: str) -> list[str]:
+    def files(rate: str, coeff: str = "1") -> list[str]:
         weights = f"epsW={rate}\nepsB={rate}\nmomW=0\nmomB=0\n"
-        (tmp_path / "params.cfg").write_text(f"[conv]\n{weights}[cost]\ncoeff=1\n")
+        (tmp_path / "params.cfg").write_text(f"[conv]\n{weights}[cost]\ncoeff={coeff}\n")
         return [f"--layer-def={tmp_path / 'layers.cfg'}", f"--layer-params={tmp_path / 'params.cfg'}"]
 
     return files
@@ -61,6 +61,12 @@ def test_a_wrong_gradient_fails(tica, capsys):
 def test_nothing_to_check_is_an_error(tica, capsys):
     assert main(["check-grads", *tica("0"), "--data-provider=dummy-48", *SMALL[1:]]) == 1
     assert capsys.readouterr().err == "convnet: gradient check: no layer of this net has weights that learn\n"
+
+
+def test_no_gradient_at_all_fails(tica, capsys):
+    """0/0, which 2012 lets pass."""
+    assert main(["check-grads", *tica("0.1", coeff="0"), "--data-provider=dummy-48", *SMALL[1:]]) == 1
+    assert "relative error: -nan" in capsys.readouterr().out.replace(": nan", ": -nan")
 
 
 def test_only_dummy_providers(tica, capsys):

@@ -150,6 +150,16 @@ def test_resume_goes_on_in_the_same_folder(arguments, build_test_run):
     assert checkpoint.load(run.folder / "3.3").options["epochs"] == "3"
 
 
+def test_a_save_path_on_resume_starts_a_new_folder(arguments, build_test_run, tmp_path):
+    run = build_test_run([*arguments, "--epochs=2"])
+    run.train()
+    before = sorted(run.folder.iterdir())
+    again = build_test_run(["-f", str(run.folder), "--epochs=3", f"--save-path={tmp_path / 'other'}"])
+    again.train()
+    assert again.folder.parent == tmp_path / "other" and (again.folder / "3.3").exists()
+    assert sorted(run.folder.iterdir()) == before
+
+
 def test_resume_of_a_finished_run_changes_nothing(arguments, build_test_run):
     run = build_test_run(arguments)
     run.train()

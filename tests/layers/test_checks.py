@@ -402,3 +402,10 @@ def test_warnings(net):
     line = net.params.index("foo=1") + 1
     assert net.warnings[4] == f"{net.folder}/p.cfg: unknown keys ignored: [x] foo (line {line})"
     assert len(net.warnings) == 5
+
+
+def test_defaults_alone_are_no_parameter_section(net):
+    net.layer("x", GOOD["fc"][0]).used("x").params += ["[DEFAULT]", *WEIGHTS.split()]
+    assert net.problems(num_gpus=2)[0].endswith("Layer 'x': parameters required, but there is no section [x]")
+    net.params += ["[x]"]
+    assert net.read(num_gpus=2)["x"]["epsW"] == [0.1]

@@ -116,6 +116,7 @@ def test_missing_files_are_both_reported(convnet, tmp_path):
         (["check", "d", "p", "--data-dims=3,x"], "--data-dims: got '3,x', takes the values per case of each matrix"),
         (["check", "d", "p", "--num-gpus=0"], "layers check: argument --num-gpus: got '0', takes an integer from 1"),
         (["check", "d", "p", "--data-provider=x"], "--data-provider: got 'x', takes one of"),
+        (["check", "d", "p", "--data-dims=3", "--data-path=x"], "--data-dims: a data provider tells the dimensions"),
         (["draw", "d", "p"], "layers draw: the following arguments are required: -o/--output"),
         (["draw", "d", "p", "-o", "p.cfg"], "draw: -o: got 'p.cfg', takes a file name that ends in .svg"),
     ],

@@ -131,7 +131,20 @@ def test_names_are_escaped(empty):
     ElementTree.fromstring(svg(empty.read()))
 
 
+def test_control_characters_show_as_escapes(empty):
+    empty.definition += ["[a\x1b[2J\x07]", "type=data", "dataIdx=0"]
+    layers = empty.used("a\x1b[2J\x07").read()
+    ElementTree.fromstring(svg(layers))
+    assert table(layers).split("\n")[1].startswith(r"a\x1b[2J\x07")
+
+
 def test_notes(tmp_path):
     path = tmp_path / "p.cfg"
     path.write_text("[a]\nk=1\n# lowered at 20.1: 0.41\n;; on gpu3\nrem old\n  # no comment, but a continuation\n#\n")
     assert notes(path) == ["lowered at 20.1: 0.41", "on gpu3", "old", ""]
+
+
+def test_notes_of_other_encodings_and_control_characters(tmp_path):
+    path = tmp_path / "p.cfg"
+    path.write_bytes("# café\r\n".encode("latin-1") + "# café\n".encode() + b"# \x1b[2J\n#\ta tab\n")
+    assert notes(path) == ["café", "café", r"\x1b[2J", "      a tab"]

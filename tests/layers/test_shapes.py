@@ -130,3 +130,10 @@ def test_blur_filter():
     assert weights.shape == (1, 5)
     assert weights.dtype == np.float32
     np.testing.assert_allclose(weights[0], np.array(expected) / sum(expected), rtol=1e-6)
+
+
+def test_booleans_in_lists_are_true_1_or_false(net):
+    """Not so for single values, where yes and on are true, and any other word is an error."""
+    keys = "type=conv inputs=maps,maps,maps gpu=0 channels=16,16,16 filters=16,16,16 groups=4,4,4 filterSize=1,1,1"
+    net.layer("x", f"{keys} randSparse=TRUE,yes,no initW=0,0,0 partialSum=0", "epsW=1,1,1 epsB=1 momW=0,0,0 momB=0")
+    assert net.used("x").read()["x"]["randSparse"] == [True, False, False]

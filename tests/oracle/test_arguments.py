@@ -60,7 +60,7 @@ CALLS: dict[str, tuple[list[tuple[int, int]], dict[str, Any]]] = {
     "logreg_gradient": (rows(1, 5, 5), {"coeff": 1.0}),
     "logreg_softmax_gradient": (rows(1, 5, 5), {"coeff": 1.0}),
     "update_weights": ([(5, 4)] * 3, STEP),
-    "adaptive_update": ([(5, 4)] * 5, {"super_eps": 0.1, **STEP}),
+    "adaptive_update": ([(5, 4)] * 5, {"rate": 0.1, "super_eps": 0.1, **STEP}),
     "pool_rand_forward": (rows(32, 8), {**KEY, **POOL}),
     "response_norm": (rows(36, 36, 36), NORM),
     "response_norm_gradient": (rows(36, 36, 36, 36, 36), NORM),

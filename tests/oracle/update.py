@@ -34,18 +34,21 @@ def adaptive_update(
     mean_square: Array,
     *,
     momentum: float,
+    rate: float,
     gradient_scale: float,
     decay: float,
     super_eps: float,
 ) -> tuple[Array, Array, Array, Array]:
     """(weights, increments, mean, mean_square) after the step. The fixed 0.9 is the 2012 program's.
 
-    ``momentum`` is that of the means. A negative mean_square - mean + super_eps gives NaN.
+    ``gradient_scale`` is 1/n: the means are those of the gradient per case, ``momentum`` is theirs. A negative
+    mean_square - mean + super_eps gives NaN.
     """
+    gradients = gradient_scale * gradients
     mean = momentum * mean + (1 - momentum) * gradients
     mean_square = momentum * mean_square + (1 - momentum) * gradients**2
     with np.errstate(invalid="ignore", divide="ignore"):
-        steps = gradient_scale * gradients / np.sqrt(mean_square - mean + super_eps)
+        steps = rate * gradients / np.sqrt(mean_square - mean + super_eps)
     increments = 0.9 * increments + steps - decay * weights
     return weights + increments, increments, mean, mean_square
 

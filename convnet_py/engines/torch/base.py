@@ -30,6 +30,7 @@ class Pass:
     weights: Mapping[str, list[Tensor]]
     biases: Mapping[str, Tensor]
     multiview: bool = False
+    exact_gradients: bool = False
     objectives: list[Tensor] = field(default_factory=list)
 
     def key(self, layer: dict) -> Key:

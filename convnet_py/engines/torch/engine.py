@@ -45,6 +45,7 @@ class TorchEngine:
         seed: int = 0,
         threads: int = 1,
         transfers: str | None = "peer",
+        exact_gradients: bool = False,
     ):
         if minibatch_size < 1 or weight_update_freq < 1:
             raise EngineError("the minibatch size and the minibatches per weight update must be at least 1")
@@ -54,6 +55,7 @@ class TorchEngine:
         self._seed = seed
         self._threads = threads
         self._rounds_transfers = transfers == "host"
+        self._exact_gradients = exact_gradients
         self._minibatches = 0
         self._index = {name: i for i, name in enumerate(layers)}
         self._users = Counter(source for layer in layers.values() for source in layer.get("inputs", ()))
@@ -173,7 +175,8 @@ class TorchEngine:
 
     def _pass(self, train: bool, multiview: bool = False) -> Pass:
         weights, biases = self._weights.weights, self._weights.biases
-        return Pass(train, self._minibatches, self._seed, self._index, weights, biases, multiview)
+        exact = self._exact_gradients
+        return Pass(train, self._minibatches, self._seed, self._index, weights, biases, multiview, exact)
 
     def _run_batch(self, data: list[np.ndarray], cases: int, progress: float, test: bool) -> CostsAndCases:
         costs: dict[str, list[float]] = {}
@@ -307,7 +310,8 @@ class TorchEngine:
             name = layer["name"]
             arrays[f"activations/{name}"] = _rows_by_cases(outputs)
             if f"activations/{name}" in follow:
-                outputs = _Replaced.apply(outputs, torch.from_numpy(follow[f"activations/{name}"].T.copy()))
+                others = np.array(follow[f"activations/{name}"].T, dtype=np.float32, order="C")
+                outputs = _Replaced.apply(outputs, torch.from_numpy(others))
             if layer["gradConsumer"]:
                 # Also above weights that do not learn.
                 outputs.requires_grad_().register_hook(lambda gradient: keep(name, gradient))
@@ -403,4 +407,4 @@ def _sum_of(one: Tensor | None, other: Tensor | None) -> Tensor | None:
 
 
 def _rows_by_cases(values: Tensor) -> np.ndarray:
-    return np.ascontiguousarray(values.detach().numpy().T)
+    return np.array(values.detach().numpy().T, order="C")

@@ -22,11 +22,11 @@ def rnorm(layer: dict, inputs: list[Tensor], _: Pass) -> Tensor:
 
 
 @layer_type("cnorm")
-def cnorm(layer: dict, inputs: list[Tensor], _: Pass) -> Tensor:
+def cnorm(layer: dict, inputs: list[Tensor], pass_: Pass) -> Tensor:
     images = as_images(inputs[0], layer["channels"])
     windows = window_matrix(layer["imgSize"], layer["size"])
     means = along_both_axes(images, windows / windows.sum(dim=1, keepdim=True))
     # The historic gradient takes the means for constants.
-    differences = images - means.detach()
+    differences = images - (means if pass_.exact_gradients else means.detach())
     denominators = 1 + layer["scale"] * along_both_axes(differences.square(), windows)
     return (images * denominators.pow(-layer["pow"])).flatten(1)

@@ -1,0 +1,430 @@
+// The CUDA runtime calls (spec 6.6) on host memory; declared in include/emulation/api.h.
+#include "include/emulation/api.h"
+
+#include <unistd.h>
+
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <map>
+#include <mutex>
+#include <string>
+
+#include "runtime.h"
+
+// Streams have no state: all that is given to one is done at once.
+struct convnet_emulation_stream {};
+
+struct convnet_emulation_event {
+    bool recorded = false;
+    std::chrono::steady_clock::time_point time;
+};
+
+namespace convnet_emulation {
+namespace {
+
+thread_local cudaError_t last_error = cudaSuccess;
+thread_local int current_device = 0;
+
+std::atomic<int>& device_count() {
+    static std::atomic<int> count(positive_from_environment("CONVNET_EMULATION_DEVICES", 1));
+    return count;
+}
+
+bool is_device(int device) { return device >= 0 && device < device_count(); }
+
+enum class Place { device, host };
+
+struct Allocation {
+    std::size_t bytes;
+    Place place;
+    int device;
+};
+
+// What cudaMalloc and its kin gave out, by address. Never destroyed: static destructors may still free memory.
+class Allocations {
+   public:
+    static Allocations& all() {
+        static Allocations* allocations = new Allocations;
+        return *allocations;
+    }
+
+    void* make(std::size_t bytes, Place place) {
+        constexpr std::size_t alignment = 256;
+        if (bytes > SIZE_MAX - alignment) return nullptr;
+        void* pointer = nullptr;
+        if (posix_memalign(&pointer, alignment, bytes) != 0) return nullptr;
+        std::lock_guard<std::mutex> lock(mutex_);
+        by_address_[static_cast<char*>(pointer)] = {bytes, place, current_device};
+        return pointer;
+    }
+
+    // False where no such allocation exists.
+    bool free(void* pointer, Place place) {
+        std::lock_guard<std::mutex> lock(mutex_);
+        const auto found = by_address_.find(static_cast<char*>(pointer));
+        if (found == by_address_.end() || found->second.place != place) return false;
+        by_address_.erase(found);
+        std::free(pointer);
+        return true;
+    }
+
+    void free_all(int device) {
+        std::lock_guard<std::mutex> lock(mutex_);
+        for (auto it = by_address_.begin(); it != by_address_.end();) {
+            if (it->second.device == device && it->second.place == Place::device) {
+                std::free(it->first);
+                it = by_address_.erase(it);
+            } else {
+                ++it;
+            }
+        }
+    }
+
+    // False where a range starts within an allocation and ends behind it. Other memory is not known here.
+    bool holds(const void* pointer, std::size_t bytes) {
+        std::lock_guard<std::mutex> lock(mutex_);
+        char* address = const_cast<char*>(static_cast<const char*>(pointer));
+        auto behind = by_address_.upper_bound(address);
+        if (behind == by_address_.begin()) return true;
+        const auto& [start, allocation] = *--behind;
+        const std::size_t offset = static_cast<std::size_t>(address - start);
+        return offset >= allocation.bytes || bytes <= allocation.bytes - offset;
+    }
+
+   private:
+    std::mutex mutex_;
+    std::map<char*, Allocation> by_address_;
+};
+
+cudaError_t allocate(void** pointer, std::size_t bytes, Place place) {
+    if (pointer == nullptr) return set_last_error(cudaErrorInvalidValue);
+    *pointer = nullptr;
+    if (bytes == 0) return cudaSuccess;
+    *pointer = Allocations::all().make(bytes, place);
+    return set_last_error(*pointer == nullptr ? cudaErrorMemoryAllocation : cudaSuccess);
+}
+
+cudaError_t release(void* pointer, Place place) {
+    const bool freed = pointer == nullptr || Allocations::all().free(pointer, place);
+    return set_last_error(freed ? cudaSuccess : cudaErrorInvalidValue);
+}
+
+// What a range must satisfy to be read or written.
+bool usable(const void* pointer, std::size_t bytes) {
+    return bytes == 0 || (pointer != nullptr && Allocations::all().holds(pointer, bytes));
+}
+
+std::size_t memory_bytes(int pages) {
+    return static_cast<std::size_t>(sysconf(pages)) * static_cast<std::size_t>(sysconf(_SC_PAGESIZE));
+}
+
+}  // namespace
+
+void set_device_count(int count) {
+    if (count < 1) throw Error("set_device_count: " + std::to_string(count) + " devices; there must be 1 or more");
+    device_count() = count;
+}
+
+cudaError_t set_last_error(cudaError_t error) {
+    if (error != cudaSuccess) last_error = error;
+    return error;
+}
+
+cudaError_t check_symbol(std::size_t size, std::size_t offset, std::size_t bytes) {
+    const bool fits = offset <= size && bytes <= size - offset;
+    return set_last_error(fits ? cudaSuccess : cudaErrorInvalidValue);
+}
+
+}  // namespace convnet_emulation
+
+using namespace convnet_emulation;
+
+cudaError_t cudaGetLastError() {
+    const cudaError_t error = last_error;
+    last_error = cudaSuccess;
+    return error;
+}
+
+cudaError_t cudaPeekAtLastError() { return last_error; }
+
+namespace {
+
+struct ErrorText {
+    cudaError_t error;
+    const char* name;
+    const char* text;
+};
+
+constexpr ErrorText error_texts[] = {
+    {cudaSuccess, "cudaSuccess", "no error"},
+    {cudaErrorInvalidValue, "cudaErrorInvalidValue", "invalid argument"},
+    {cudaErrorMemoryAllocation, "cudaErrorMemoryAllocation", "out of memory"},
+    {cudaErrorInvalidConfiguration, "cudaErrorInvalidConfiguration", "invalid configuration argument"},
+    {cudaErrorInvalidSymbol, "cudaErrorInvalidSymbol", "invalid device symbol"},
+    {cudaErrorInvalidDevicePointer, "cudaErrorInvalidDevicePointer", "invalid device pointer"},
+    {cudaErrorInvalidMemcpyDirection, "cudaErrorInvalidMemcpyDirection", "invalid copy direction for memcpy"},
+    {cudaErrorNoDevice, "cudaErrorNoDevice", "no CUDA-capable device is detected"},
+    {cudaErrorInvalidDevice, "cudaErrorInvalidDevice", "invalid device ordinal"},
+    {cudaErrorInvalidResourceHandle, "cudaErrorInvalidResourceHandle", "invalid resource handle"},
+    {cudaErrorNotReady, "cudaErrorNotReady", "device not ready"},
+    {cudaErrorIllegalAddress, "cudaErrorIllegalAddress", "an illegal memory access was encountered"},
+    {cudaErrorLaunchOutOfResources, "cudaErrorLaunchOutOfResources", "too many resources requested for launch"},
+    {cudaErrorPeerAccessAlreadyEnabled, "cudaErrorPeerAccessAlreadyEnabled", "peer access is already enabled"},
+    {cudaErrorPeerAccessNotEnabled, "cudaErrorPeerAccessNotEnabled", "peer access has not been enabled"},
+    {cudaErrorLaunchFailure, "cudaErrorLaunchFailure", "unspecified launch failure"},
+    {cudaErrorNotSupported, "cudaErrorNotSupported", "operation not supported"},
+    {cudaErrorUnknown, "cudaErrorUnknown", "unknown error"},
+};
+
+const ErrorText* text_of(cudaError_t error) {
+    for (const ErrorText& known : error_texts)
+        if (known.error == error) return &known;
+    return nullptr;
+}
+
+}  // namespace
+
+const char* cudaGetErrorString(cudaError_t error) {
+    const ErrorText* known = text_of(error);
+    return known ? known->text : "unrecognized error code";
+}
+
+const char* cudaGetErrorName(cudaError_t error) {
+    const ErrorText* known = text_of(error);
+    return known ? known->name : "unrecognized error code";
+}
+
+cudaError_t cudaGetDeviceCount(int* count) {
+    *count = device_count();
+    return cudaSuccess;
+}
+
+cudaError_t cudaSetDevice(int device) {
+    if (!is_device(device)) return set_last_error(cudaErrorInvalidDevice);
+    current_device = device;
+    return cudaSuccess;
+}
+
+cudaError_t cudaGetDevice(int* device) {
+    *device = current_device;
+    return cudaSuccess;
+}
+
+cudaError_t cudaGetDeviceProperties(cudaDeviceProp* properties, int device) {
+    if (!is_device(device)) return set_last_error(cudaErrorInvalidDevice);
+    cudaDeviceProp p{};
+    std::snprintf(p.name, sizeof p.name, "CUDA emulation on the CPU, virtual device %d", device);
+    p.totalGlobalMem = memory_bytes(_SC_PHYS_PAGES);
+    p.sharedMemPerBlock = 48 * 1024;
+    p.sharedMemPerBlockOptin = p.sharedMemPerMultiprocessor = max_dynamic_shared;
+    p.regsPerBlock = 65536;
+    p.warpSize = warpSize;
+    p.memPitch = 0x7fffffff;
+    p.maxThreadsPerBlock = p.maxThreadsPerMultiProcessor = max_threads_per_block;
+    p.maxThreadsDim[0] = max_block.x, p.maxThreadsDim[1] = max_block.y, p.maxThreadsDim[2] = max_block.z;
+    p.maxGridSize[0] = max_grid.x, p.maxGridSize[1] = max_grid.y, p.maxGridSize[2] = max_grid.z;
+    p.totalConstMem = 64 * 1024;
+    p.major = 7, p.minor = 5;
+    p.textureAlignment = 512;
+    p.multiProcessorCount = emulation_threads();
+    p.integrated = p.canMapHostMemory = p.concurrentKernels = p.unifiedAddressing = 1;
+    p.pciDeviceID = device;
+    *properties = p;
+    return cudaSuccess;
+}
+
+cudaError_t cudaDeviceGetAttribute(int* value, cudaDeviceAttr attribute, int device) {
+    cudaDeviceProp p;
+    if (cudaError_t error = cudaGetDeviceProperties(&p, device)) return error;
+    switch (attribute) {
+        case cudaDevAttrMaxThreadsPerBlock: *value = p.maxThreadsPerBlock; return cudaSuccess;
+        case cudaDevAttrMaxSharedMemoryPerBlock: *value = static_cast<int>(p.sharedMemPerBlock); return cudaSuccess;
+        case cudaDevAttrWarpSize: *value = p.warpSize; return cudaSuccess;
+        case cudaDevAttrMultiProcessorCount: *value = p.multiProcessorCount; return cudaSuccess;
+        case cudaDevAttrComputeCapabilityMajor: *value = p.major; return cudaSuccess;
+        case cudaDevAttrComputeCapabilityMinor: *value = p.minor; return cudaSuccess;
+        case cudaDevAttrMaxSharedMemoryPerBlockOptin:
+            *value = static_cast<int>(p.sharedMemPerBlockOptin);
+            return cudaSuccess;
+    }
+    return set_last_error(cudaErrorInvalidValue);
+}
+
+cudaError_t cudaDeviceSynchronize() { return cudaSuccess; }
+cudaError_t cudaThreadSynchronize() { return cudaSuccess; }
+cudaError_t cudaDeviceSetCacheConfig(cudaFuncCache) { return cudaSuccess; }
+
+cudaError_t cudaDeviceReset() {
+    Allocations::all().free_all(current_device);
+    return cudaSuccess;
+}
+
+cudaError_t cudaDeviceCanAccessPeer(int* can_access, int device, int peer) {
+    if (!is_device(device) || !is_device(peer)) return set_last_error(cudaErrorInvalidDevice);
+    *can_access = device != peer;
+    return cudaSuccess;
+}
+
+namespace {
+
+// Which peers each device has access to; calls only change the answers of these two functions.
+std::mutex peers_mutex;
+std::map<std::pair<int, int>, bool> peers;
+
+cudaError_t set_peer_access(int peer, bool enabled, cudaError_t already) {
+    if (!is_device(peer) || peer == current_device) return set_last_error(cudaErrorInvalidDevice);
+    std::lock_guard<std::mutex> lock(peers_mutex);
+    bool& access = peers[{current_device, peer}];
+    if (access == enabled) return set_last_error(already);
+    access = enabled;
+    return cudaSuccess;
+}
+
+}  // namespace
+
+cudaError_t cudaDeviceEnablePeerAccess(int peer, unsigned int flags) {
+    if (flags != 0) return set_last_error(cudaErrorInvalidValue);
+    return set_peer_access(peer, true, cudaErrorPeerAccessAlreadyEnabled);
+}
+
+cudaError_t cudaDeviceDisablePeerAccess(int peer) {
+    return set_peer_access(peer, false, cudaErrorPeerAccessNotEnabled);
+}
+
+cudaError_t cudaDriverGetVersion(int* version) {
+    *version = 13000;
+    return cudaSuccess;
+}
+
+cudaError_t cudaRuntimeGetVersion(int* version) { return cudaDriverGetVersion(version); }
+
+cudaError_t cudaMalloc(void** pointer, std::size_t bytes) { return allocate(pointer, bytes, Place::device); }
+
+cudaError_t cudaMallocManaged(void** pointer, std::size_t bytes, unsigned int) {
+    return allocate(pointer, bytes, Place::device);
+}
+
+cudaError_t cudaMallocPitch(void** pointer, std::size_t* pitch, std::size_t width, std::size_t height) {
+    *pitch = (width + 511) / 512 * 512;
+    if (height != 0 && *pitch > SIZE_MAX / height) return set_last_error(cudaErrorMemoryAllocation);
+    return allocate(pointer, *pitch * height, Place::device);
+}
+
+cudaError_t cudaMallocHost(void** pointer, std::size_t bytes) { return allocate(pointer, bytes, Place::host); }
+
+cudaError_t cudaHostAlloc(void** pointer, std::size_t bytes, unsigned int) {
+    return allocate(pointer, bytes, Place::host);
+}
+
+cudaError_t cudaHostGetDevicePointer(void** device_pointer, void* host_pointer, unsigned int) {
+    *device_pointer = host_pointer;
+    return cudaSuccess;
+}
+
+cudaError_t cudaFree(void* pointer) { return release(pointer, Place::device); }
+cudaError_t cudaFreeHost(void* pointer) { return release(pointer, Place::host); }
+
+cudaError_t cudaMemGetInfo(std::size_t* free_bytes, std::size_t* total_bytes) {
+    *free_bytes = memory_bytes(_SC_AVPHYS_PAGES);
+    *total_bytes = memory_bytes(_SC_PHYS_PAGES);
+    return cudaSuccess;
+}
+
+cudaError_t cudaMemcpy(void* to, const void* from, std::size_t bytes, cudaMemcpyKind kind) {
+    if (kind < cudaMemcpyHostToHost || kind > cudaMemcpyDefault) return set_last_error(cudaErrorInvalidMemcpyDirection);
+    if (!usable(to, bytes) || !usable(from, bytes)) return set_last_error(cudaErrorInvalidValue);
+    if (bytes > 0) std::memmove(to, from, bytes);
+    return cudaSuccess;
+}
+
+cudaError_t cudaMemcpyAsync(void* to, const void* from, std::size_t bytes, cudaMemcpyKind kind, cudaStream_t) {
+    return cudaMemcpy(to, from, bytes, kind);
+}
+
+cudaError_t cudaMemcpy2D(void* to, std::size_t to_pitch, const void* from, std::size_t from_pitch, std::size_t width,
+                         std::size_t height, cudaMemcpyKind kind) {
+    if (width > to_pitch || width > from_pitch) return set_last_error(cudaErrorInvalidValue);
+    for (std::size_t row = 0; row < height; row++) {
+        const cudaError_t error = cudaMemcpy(static_cast<char*>(to) + row * to_pitch,
+                                             static_cast<const char*>(from) + row * from_pitch, width, kind);
+        if (error != cudaSuccess) return error;
+    }
+    return cudaSuccess;
+}
+
+cudaError_t cudaMemcpy2DAsync(void* to, std::size_t to_pitch, const void* from, std::size_t from_pitch,
+                              std::size_t width, std::size_t height, cudaMemcpyKind kind, cudaStream_t) {
+    return cudaMemcpy2D(to, to_pitch, from, from_pitch, width, height, kind);
+}
+
+cudaError_t cudaMemcpyPeer(void* to, int to_device, const void* from, int from_device, std::size_t bytes) {
+    if (!is_device(to_device) || !is_device(from_device)) return set_last_error(cudaErrorInvalidDevice);
+    return cudaMemcpy(to, from, bytes, cudaMemcpyDefault);
+}
+
+cudaError_t cudaMemcpyPeerAsync(void* to, int to_device, const void* from, int from_device, std::size_t bytes,
+                                cudaStream_t) {
+    return cudaMemcpyPeer(to, to_device, from, from_device, bytes);
+}
+
+cudaError_t cudaMemset(void* pointer, int value, std::size_t bytes) {
+    if (!usable(pointer, bytes)) return set_last_error(cudaErrorInvalidValue);
+    if (bytes > 0) std::memset(pointer, value, bytes);
+    return cudaSuccess;
+}
+
+cudaError_t cudaMemsetAsync(void* pointer, int value, std::size_t bytes, cudaStream_t) {
+    return cudaMemset(pointer, value, bytes);
+}
+
+cudaError_t cudaStreamCreate(cudaStream_t* stream) {
+    *stream = new convnet_emulation_stream;
+    return cudaSuccess;
+}
+
+cudaError_t cudaStreamCreateWithFlags(cudaStream_t* stream, unsigned int) { return cudaStreamCreate(stream); }
+
+cudaError_t cudaStreamDestroy(cudaStream_t stream) {
+    if (stream == nullptr || stream == cudaStreamLegacy || stream == cudaStreamPerThread)
+        return set_last_error(cudaErrorInvalidResourceHandle);
+    delete stream;
+    return cudaSuccess;
+}
+
+cudaError_t cudaStreamSynchronize(cudaStream_t) { return cudaSuccess; }
+cudaError_t cudaStreamQuery(cudaStream_t) { return cudaSuccess; }
+cudaError_t cudaStreamWaitEvent(cudaStream_t, cudaEvent_t, unsigned int) { return cudaSuccess; }
+
+cudaError_t cudaEventCreate(cudaEvent_t* event) {
+    *event = new convnet_emulation_event;
+    return cudaSuccess;
+}
+
+cudaError_t cudaEventCreateWithFlags(cudaEvent_t* event, unsigned int) { return cudaEventCreate(event); }
+
+cudaError_t cudaEventDestroy(cudaEvent_t event) {
+    if (event == nullptr) return set_last_error(cudaErrorInvalidResourceHandle);
+    delete event;
+    return cudaSuccess;
+}
+
+cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t) {
+    if (event == nullptr) return set_last_error(cudaErrorInvalidResourceHandle);
+    event->recorded = true;
+    event->time = std::chrono::steady_clock::now();
+    return cudaSuccess;
+}
+
+cudaError_t cudaEventSynchronize(cudaEvent_t) { return cudaSuccess; }
+cudaError_t cudaEventQuery(cudaEvent_t) { return cudaSuccess; }
+
+cudaError_t cudaEventElapsedTime(float* milliseconds, cudaEvent_t start, cudaEvent_t end) {
+    if (start == nullptr || end == nullptr || !start->recorded || !end->recorded)
+        return set_last_error(cudaErrorInvalidResourceHandle);
+    *milliseconds = std::chrono::duration<float, std::milli>(end->time - start->time).count();
+    return cudaSuccess;
+}
