@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import os
 import re
 import shlex
 from pathlib import Path
@@ -56,6 +57,27 @@ def test_cifar_net_with_local_layers():
     arguments = *of_layer_defs("cifar-conv-local"), "--data-provider=dummy-lr-3072", "--dummy-cases=32", "--mini=32"
     status, output, _ = run("--engines=torch,rebuilt", *arguments)
     assert status == 0, output
+
+
+def test_the_net_over_every_layer_type():
+    arguments = *of_layer_defs("gradcheck"), "--data-provider=dummy-lr-192", "--num-gpus=3", "--exact-gradients=1"
+    status, output, _ = run("--engines=rebuilt,torch", *arguments, "--dummy-cases=64", "--mini=64")
+    assert status == 0, output
+    assert output.count(" ok") >= 200
+
+
+#: Both engines' activations and gradients of 128 images, and the trace of one.
+ALEXNET_BYTES = 12 << 30
+
+
+@pytest.mark.skipif(
+    os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") < ALEXNET_BYTES, reason="takes 12 GiB of free memory"
+)
+def test_the_two_column_imagenet_net():
+    arguments = *of_layer_defs("alexnet-2012"), "--data-provider=dummy-lr-150528", "--num-gpus=2"
+    status, output, _ = run("--engines=rebuilt,torch", *arguments, "--dummy-classes=1000", "--dummy-cases=128")
+    assert status == 0, output
+    assert output.count(" ok") >= 160
 
 
 # A wrong engine

@@ -64,6 +64,13 @@ def test_layer_over_weights(net: Net, kind: str):
     assert report.rows("weight gradients")["c/0"]["verdict"] == "ok"
 
 
+@pytest.mark.parametrize("kind", ["cnorm", "cnorm of even size"])
+def test_exact_gradients(net: Net, kind: str):
+    keys, params = OVER_MAPS[kind]
+    net.conv().layer("t", f"inputs=c gpu=0 {keys}", params).logreg("t")
+    net.compare("--dialect=relaxed", "--exact-gradients=1").check("c", "t")
+
+
 @pytest.mark.parametrize("kind", OVER_DATA)
 def test_layer_over_data(net: Net, kind: str):
     keys, params = OVER_DATA[kind]
