@@ -60,14 +60,8 @@ private:
 
 }  // namespace
 
-std::unique_ptr<Layer> make_eltsum(const LayerConfig& config, const LayerContext& context) {
-    return std::make_unique<EltsumLayer>(config, context);
-}
-std::unique_ptr<Layer> make_eltmax(const LayerConfig& config, const LayerContext& context) {
-    return std::make_unique<EltmaxLayer>(config, context);
-}
-std::unique_ptr<Layer> make_concat(const LayerConfig& config, const LayerContext& context) {
-    return std::make_unique<ConcatLayer>(config, context);
-}
+CONVNET_DEFINE_MAKER(eltsum, EltsumLayer)
+CONVNET_DEFINE_MAKER(eltmax, EltmaxLayer)
+CONVNET_DEFINE_MAKER(concat, ConcatLayer)
 
 }  // namespace convnet

@@ -86,10 +86,7 @@ private:
                 device_.conv_weight_gradient(shape_of(i, pass), input(i).data(), gradient.data(), target.data(), 0,
                                              scale);
         }
-        if (!biases_->learns()) return;
-        const auto [target, scale] = biases_->gradient_target(0);
-        device_.bias_gradient(gradient.data(), target.data(), output_rows_ / bias_modules_, bias_modules_, pass.cases,
-                              scale);
+        bias_gradient(gradient, bias_modules_);
     }
 
     const bool local_;

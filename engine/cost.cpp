@@ -193,18 +193,13 @@ private:
 
 }  // namespace
 
-#define CONVNET_COST_MAKER(name, Class)                                                          \
-    std::unique_ptr<Layer> make_##name(const LayerConfig& config, const LayerContext& context) { \
-        return std::make_unique<Class>(config, context);                                         \
-    }
-CONVNET_COST_MAKER(logreg, LogregCostLayer)
-CONVNET_COST_MAKER(crossent, CrossentCostLayer)
-CONVNET_COST_MAKER(crossent2, Crossent2CostLayer)
-CONVNET_COST_MAKER(rflickr, RflickrCostLayer)
-CONVNET_COST_MAKER(msm, MsmCostLayer)
-CONVNET_COST_MAKER(sum2, Sum2CostLayer)
-CONVNET_COST_MAKER(gsum2, Gsum2CostLayer)
-CONVNET_COST_MAKER(tica, TicaCostLayer)
-#undef CONVNET_COST_MAKER
+CONVNET_DEFINE_MAKER(logreg, LogregCostLayer)
+CONVNET_DEFINE_MAKER(crossent, CrossentCostLayer)
+CONVNET_DEFINE_MAKER(crossent2, Crossent2CostLayer)
+CONVNET_DEFINE_MAKER(rflickr, RflickrCostLayer)
+CONVNET_DEFINE_MAKER(msm, MsmCostLayer)
+CONVNET_DEFINE_MAKER(sum2, Sum2CostLayer)
+CONVNET_DEFINE_MAKER(gsum2, Gsum2CostLayer)
+CONVNET_DEFINE_MAKER(tica, TicaCostLayer)
 
 }  // namespace convnet

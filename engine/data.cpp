@@ -5,8 +5,6 @@
 
 namespace convnet {
 
-std::unique_ptr<Layer> make_data(const LayerConfig& config, const LayerContext& context) {
-    return std::make_unique<DataLayer>(config, context);
-}
+CONVNET_DEFINE_MAKER(data, DataLayer)
 
 }  // namespace convnet

@@ -36,8 +36,6 @@ private:
 
 }  // namespace
 
-std::unique_ptr<Layer> make_dropout(const LayerConfig& config, const LayerContext& context) {
-    return std::make_unique<DropoutLayer>(config, context);
-}
+CONVNET_DEFINE_MAKER(dropout, DropoutLayer)
 
 }  // namespace convnet

@@ -5,6 +5,12 @@
 
 #include "engine/layer.h"
 
+// For the file of a family, after its class: the maker that is declared below.
+#define CONVNET_DEFINE_MAKER(family, Class)                                                        \
+    std::unique_ptr<Layer> make_##family(const LayerConfig& config, const LayerContext& context) { \
+        return std::make_unique<Class>(config, context);                                           \
+    }
+
 namespace convnet {
 
 #define CONVNET_LAYER_MAKER(family) \

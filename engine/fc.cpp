@@ -29,16 +29,12 @@ private:
             device_.multiply(input(i).data(), false, gradient.data(), true, target.data(), input(i).rows(),
                              output_rows_, pass.cases, scale);
         }
-        if (!biases_->learns()) return;
-        const auto [target, scale] = biases_->gradient_target(0);
-        device_.bias_gradient(gradient.data(), target.data(), output_rows_, 1, pass.cases, scale);
+        bias_gradient(gradient, 1);
     }
 };
 
 }  // namespace
 
-std::unique_ptr<Layer> make_fc(const LayerConfig& config, const LayerContext& context) {
-    return std::make_unique<FcLayer>(config, context);
-}
+CONVNET_DEFINE_MAKER(fc, FcLayer)
 
 }  // namespace convnet

@@ -164,17 +164,12 @@ private:
 
 }  // namespace
 
-#define CONVNET_IMAGE_MAKER(name, Class)                                                         \
-    std::unique_ptr<Layer> make_##name(const LayerConfig& config, const LayerContext& context) { \
-        return std::make_unique<Class>(config, context);                                         \
-    }
-CONVNET_IMAGE_MAKER(nailbed, NailbedLayer)
-CONVNET_IMAGE_MAKER(blur, BlurLayer)
-CONVNET_IMAGE_MAKER(href, HrefLayer)
-CONVNET_IMAGE_MAKER(resize, ResizeLayer)
-CONVNET_IMAGE_MAKER(rscale, RscaleLayer)
-CONVNET_IMAGE_MAKER(rgb2yuv, RgbToYuvLayer)
-CONVNET_IMAGE_MAKER(rgb2lab, RgbToLabLayer)
-#undef CONVNET_IMAGE_MAKER
+CONVNET_DEFINE_MAKER(nailbed, NailbedLayer)
+CONVNET_DEFINE_MAKER(blur, BlurLayer)
+CONVNET_DEFINE_MAKER(href, HrefLayer)
+CONVNET_DEFINE_MAKER(resize, ResizeLayer)
+CONVNET_DEFINE_MAKER(rscale, RscaleLayer)
+CONVNET_DEFINE_MAKER(rgb2yuv, RgbToYuvLayer)
+CONVNET_DEFINE_MAKER(rgb2lab, RgbToLabLayer)
 
 }  // namespace convnet

@@ -44,8 +44,6 @@ private:
 
 }  // namespace
 
-std::unique_ptr<Layer> make_neuron(const LayerConfig& config, const LayerContext& context) {
-    return std::make_unique<NeuronLayer>(config, context);
-}
+CONVNET_DEFINE_MAKER(neuron, NeuronLayer)
 
 }  // namespace convnet

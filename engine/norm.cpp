@@ -86,14 +86,8 @@ private:
 
 }  // namespace
 
-std::unique_ptr<Layer> make_cmrnorm(const LayerConfig& config, const LayerContext& context) {
-    return std::make_unique<CrossMapNormLayer>(config, context);
-}
-std::unique_ptr<Layer> make_rnorm(const LayerConfig& config, const LayerContext& context) {
-    return std::make_unique<ResponseNormLayer>(config, context);
-}
-std::unique_ptr<Layer> make_cnorm(const LayerConfig& config, const LayerContext& context) {
-    return std::make_unique<ContrastNormLayer>(config, context);
-}
+CONVNET_DEFINE_MAKER(cmrnorm, CrossMapNormLayer)
+CONVNET_DEFINE_MAKER(rnorm, ResponseNormLayer)
+CONVNET_DEFINE_MAKER(cnorm, ContrastNormLayer)
 
 }  // namespace convnet

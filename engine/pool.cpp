@@ -47,8 +47,6 @@ private:
 
 }  // namespace
 
-std::unique_ptr<Layer> make_pool(const LayerConfig& config, const LayerContext& context) {
-    return std::make_unique<PoolLayer>(config, context);
-}
+CONVNET_DEFINE_MAKER(pool, PoolLayer)
 
 }  // namespace convnet

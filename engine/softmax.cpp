@@ -20,8 +20,6 @@ private:
 
 }  // namespace
 
-std::unique_ptr<Layer> make_softmax(const LayerConfig& config, const LayerContext& context) {
-    return std::make_unique<SoftmaxLayer>(config, context);
-}
+CONVNET_DEFINE_MAKER(softmax, SoftmaxLayer)
 
 }  // namespace convnet

@@ -66,9 +66,7 @@ private:
             const auto [target, scale] = weights_[0].gradient_target();
             device_.treefc_node_gradients(tree_, class_gradients_.data(), target.data(), target.rows(), scale);
         }
-        if (!biases_->learns()) return;
-        const auto [target, scale] = biases_->gradient_target(0);
-        device_.bias_gradient(gradient.data(), target.data(), output_rows_, 1, pass.cases, scale);
+        bias_gradient(gradient, 1);
     }
 
     std::vector<int> parents_, top_down_, leaf_counts_;
@@ -78,8 +76,6 @@ private:
 
 }  // namespace
 
-std::unique_ptr<Layer> make_treefc(const LayerConfig& config, const LayerContext& context) {
-    return std::make_unique<TreefcLayer>(config, context);
-}
+CONVNET_DEFINE_MAKER(treefc, TreefcLayer)
 
 }  // namespace convnet

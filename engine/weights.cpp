@@ -215,6 +215,12 @@ void WeightLayer::share_weights(const std::vector<WeightLayer*>& sources) {
     }
 }
 
+void WeightLayer::bias_gradient(const Matrix& gradient, int modules) {
+    if (!biases_->learns()) return;
+    const auto [target, scale] = biases_->gradient_target(0);
+    device_.bias_gradient(gradient.data(), target.data(), gradient.rows() / modules, modules, gradient.cols(), scale);
+}
+
 void WeightLayer::update(const UpdateTime& time) {
     for (WeightUse& use : weights_)
         if (use.owned()) use.weights->update(time);

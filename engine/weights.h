@@ -106,6 +106,9 @@ public:
     Weights& biases() const { return *biases_; }
 
 protected:
+    // Adds the biases' gradient, where they learn. Each bias stands for `modules` consecutive rows.
+    void bias_gradient(const Matrix& gradient, int modules);
+
     std::vector<WeightUse> weights_;
     std::shared_ptr<Weights> biases_;
 
