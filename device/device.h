@@ -290,8 +290,6 @@ public:
     // leaves being those under the column's node; weights += increments.
     virtual void treefc_update(const Tree&, float* weights, float* increments, const float* gradients, int rows,
                                float momentum, float rate, float decay, float gradient_scale) = 0;
-    // Mean absolute value, for the run's printed statistics.
-    virtual double mean_abs(const float* values, std::size_t count) = 0;
 };
 
 // The CPU device with the widest instruction set that this machine has: avx512, avx2 or baseline.

@@ -108,9 +108,12 @@ void Weights::update(const UpdateTime& time) {
     if (rule_.zero_mean_max > 0)
         device_.bound_zero_mean_norms(values_.data(), values_.rows(), values_.cols(),
                                       static_cast<float>(rule_.zero_mean_min), static_cast<float>(rule_.zero_mean_max));
-    if (rule_.column_norm > 0)
+    const float norm = static_cast<float>(rule_.column_norm);
+    if (norm > 0 && rule_.local_modules > 1)
         device_.normalize_local_weights(values_.data(), rule_.local_modules, values_.rows() / rule_.local_modules,
-                                        values_.cols(), static_cast<float>(rule_.column_norm));
+                                        values_.cols(), norm);
+    else if (norm > 0)
+        device_.bound_column_norms(values_.data(), values_.rows(), values_.cols(), norm);
     for (User& user : users_) user.empty = true;
 }
 

@@ -54,10 +54,4 @@ void CpuDevice::fill(float* target, std::size_t count, float value) {
     map(pool_, count, target, [=](std::int64_t) { return value; });
 }
 
-double CpuDevice::mean_abs(const float* values, std::size_t count) {
-    double sum = 0;
-    for (std::size_t i = 0; i < count; i++) sum += std::fabs(values[i]);
-    return count ? sum / count : 0;
-}
-
 }  // namespace convnet::cpu::CONVNET_ISA

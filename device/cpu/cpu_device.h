@@ -119,7 +119,6 @@ public:
     void treefc_node_gradients(const Tree&, const float* gradients, float* targets, int rows, Scale) override;
     void treefc_update(const Tree&, float* weights, float* increments, const float* gradients, int rows, float momentum,
                        float rate, float decay, float gradient_scale) override;
-    double mean_abs(const float* values, std::size_t count) override;
 
 private:
     ThreadPool pool_;
