@@ -36,37 +36,41 @@ std::atomic<int>& device_count() {
 
 bool is_device(int device) { return device >= 0 && device < device_count(); }
 
-enum class Place { device, host };
+std::size_t memory_bytes(int pages) {
+    return static_cast<std::size_t>(sysconf(pages)) * static_cast<std::size_t>(sysconf(_SC_PAGESIZE));
+}
+
+enum class Side { device, host };
 
 struct Allocation {
     std::size_t bytes;
-    Place place;
+    Side side;
     int device;
 };
 
 // What cudaMalloc and its kin gave out, by address. Never destroyed: static destructors may still free memory.
 class Allocations {
-   public:
+public:
     static Allocations& all() {
         static Allocations* allocations = new Allocations;
         return *allocations;
     }
 
-    void* make(std::size_t bytes, Place place) {
+    void* make(std::size_t bytes, Side side) {
         constexpr std::size_t alignment = 256;
-        if (bytes > SIZE_MAX - alignment) return nullptr;
+        if (bytes > memory_bytes(_SC_PHYS_PAGES)) return nullptr;
         void* pointer = nullptr;
         if (posix_memalign(&pointer, alignment, bytes) != 0) return nullptr;
         std::lock_guard<std::mutex> lock(mutex_);
-        by_address_[static_cast<char*>(pointer)] = {bytes, place, current_device};
+        by_address_[static_cast<char*>(pointer)] = {bytes, side, current_device};
         return pointer;
     }
 
     // False where no such allocation exists.
-    bool free(void* pointer, Place place) {
+    bool free(void* pointer, Side side) {
         std::lock_guard<std::mutex> lock(mutex_);
         const auto found = by_address_.find(static_cast<char*>(pointer));
-        if (found == by_address_.end() || found->second.place != place) return false;
+        if (found == by_address_.end() || found->second.side != side) return false;
         by_address_.erase(found);
         std::free(pointer);
         return true;
@@ -75,7 +79,7 @@ class Allocations {
     void free_all(int device) {
         std::lock_guard<std::mutex> lock(mutex_);
         for (auto it = by_address_.begin(); it != by_address_.end();) {
-            if (it->second.device == device && it->second.place == Place::device) {
+            if (it->second.device == device && it->second.side == Side::device) {
                 std::free(it->first);
                 it = by_address_.erase(it);
             } else {
@@ -95,31 +99,27 @@ class Allocations {
         return offset >= allocation.bytes || bytes <= allocation.bytes - offset;
     }
 
-   private:
+private:
     std::mutex mutex_;
     std::map<char*, Allocation> by_address_;
 };
 
-cudaError_t allocate(void** pointer, std::size_t bytes, Place place) {
+cudaError_t allocate(void** pointer, std::size_t bytes, Side side) {
     if (pointer == nullptr) return set_last_error(cudaErrorInvalidValue);
     *pointer = nullptr;
     if (bytes == 0) return cudaSuccess;
-    *pointer = Allocations::all().make(bytes, place);
+    *pointer = Allocations::all().make(bytes, side);
     return set_last_error(*pointer == nullptr ? cudaErrorMemoryAllocation : cudaSuccess);
 }
 
-cudaError_t release(void* pointer, Place place) {
-    const bool freed = pointer == nullptr || Allocations::all().free(pointer, place);
+cudaError_t release(void* pointer, Side side) {
+    const bool freed = pointer == nullptr || Allocations::all().free(pointer, side);
     return set_last_error(freed ? cudaSuccess : cudaErrorInvalidValue);
 }
 
 // What a range must satisfy to be read or written.
 bool usable(const void* pointer, std::size_t bytes) {
     return bytes == 0 || (pointer != nullptr && Allocations::all().holds(pointer, bytes));
-}
-
-std::size_t memory_bytes(int pages) {
-    return static_cast<std::size_t>(sysconf(pages)) * static_cast<std::size_t>(sysconf(_SC_PAGESIZE));
 }
 
 }  // namespace
@@ -241,12 +241,24 @@ cudaError_t cudaDeviceGetAttribute(int* value, cudaDeviceAttr attribute, int dev
     cudaDeviceProp p;
     if (cudaError_t error = cudaGetDeviceProperties(&p, device)) return error;
     switch (attribute) {
-        case cudaDevAttrMaxThreadsPerBlock: *value = p.maxThreadsPerBlock; return cudaSuccess;
-        case cudaDevAttrMaxSharedMemoryPerBlock: *value = static_cast<int>(p.sharedMemPerBlock); return cudaSuccess;
-        case cudaDevAttrWarpSize: *value = p.warpSize; return cudaSuccess;
-        case cudaDevAttrMultiProcessorCount: *value = p.multiProcessorCount; return cudaSuccess;
-        case cudaDevAttrComputeCapabilityMajor: *value = p.major; return cudaSuccess;
-        case cudaDevAttrComputeCapabilityMinor: *value = p.minor; return cudaSuccess;
+        case cudaDevAttrMaxThreadsPerBlock:
+            *value = p.maxThreadsPerBlock;
+            return cudaSuccess;
+        case cudaDevAttrMaxSharedMemoryPerBlock:
+            *value = static_cast<int>(p.sharedMemPerBlock);
+            return cudaSuccess;
+        case cudaDevAttrWarpSize:
+            *value = p.warpSize;
+            return cudaSuccess;
+        case cudaDevAttrMultiProcessorCount:
+            *value = p.multiProcessorCount;
+            return cudaSuccess;
+        case cudaDevAttrComputeCapabilityMajor:
+            *value = p.major;
+            return cudaSuccess;
+        case cudaDevAttrComputeCapabilityMinor:
+            *value = p.minor;
+            return cudaSuccess;
         case cudaDevAttrMaxSharedMemoryPerBlockOptin:
             *value = static_cast<int>(p.sharedMemPerBlockOptin);
             return cudaSuccess;
@@ -302,22 +314,22 @@ cudaError_t cudaDriverGetVersion(int* version) {
 
 cudaError_t cudaRuntimeGetVersion(int* version) { return cudaDriverGetVersion(version); }
 
-cudaError_t cudaMalloc(void** pointer, std::size_t bytes) { return allocate(pointer, bytes, Place::device); }
+cudaError_t cudaMalloc(void** pointer, std::size_t bytes) { return allocate(pointer, bytes, Side::device); }
 
 cudaError_t cudaMallocManaged(void** pointer, std::size_t bytes, unsigned int) {
-    return allocate(pointer, bytes, Place::device);
+    return allocate(pointer, bytes, Side::device);
 }
 
 cudaError_t cudaMallocPitch(void** pointer, std::size_t* pitch, std::size_t width, std::size_t height) {
     *pitch = (width + 511) / 512 * 512;
     if (height != 0 && *pitch > SIZE_MAX / height) return set_last_error(cudaErrorMemoryAllocation);
-    return allocate(pointer, *pitch * height, Place::device);
+    return allocate(pointer, *pitch * height, Side::device);
 }
 
-cudaError_t cudaMallocHost(void** pointer, std::size_t bytes) { return allocate(pointer, bytes, Place::host); }
+cudaError_t cudaMallocHost(void** pointer, std::size_t bytes) { return allocate(pointer, bytes, Side::host); }
 
 cudaError_t cudaHostAlloc(void** pointer, std::size_t bytes, unsigned int) {
-    return allocate(pointer, bytes, Place::host);
+    return allocate(pointer, bytes, Side::host);
 }
 
 cudaError_t cudaHostGetDevicePointer(void** device_pointer, void* host_pointer, unsigned int) {
@@ -325,8 +337,8 @@ cudaError_t cudaHostGetDevicePointer(void** device_pointer, void* host_pointer, 
     return cudaSuccess;
 }
 
-cudaError_t cudaFree(void* pointer) { return release(pointer, Place::device); }
-cudaError_t cudaFreeHost(void* pointer) { return release(pointer, Place::host); }
+cudaError_t cudaFree(void* pointer) { return release(pointer, Side::device); }
+cudaError_t cudaFreeHost(void* pointer) { return release(pointer, Side::host); }
 
 cudaError_t cudaMemGetInfo(std::size_t* free_bytes, std::size_t* total_bytes) {
     *free_bytes = memory_bytes(_SC_AVPHYS_PAGES);

@@ -10,7 +10,7 @@
 namespace convnet_emulation {
 
 class Fiber {
-   public:
+public:
     // `body` runs again, from its start, each time that it is resumed after it ended. It must not throw.
     // Throws std::bad_alloc where no stack can be had.
     explicit Fiber(std::function<void()> body);
@@ -23,12 +23,20 @@ class Fiber {
     // From within the fiber: returns to whoever resumed it; returns when resumed again.
     void suspend();
 
-   private:
+private:
+    // Where a stack was left: the words of __builtin_setjmp.
+    using Jump = void* [5];
+
     static void entry(unsigned int high, unsigned int low);
+    static void leap(Jump& to);
+    static void jump(Jump& from, Jump& to);
+    static void first_jump(Jump& from, const ucontext_t& to);
 
     std::function<void()> body_;
     char* memory_;  // a guard page, then the stack
-    ucontext_t own_, resumer_;
+    ucontext_t start_;
+    bool started_ = false;
+    Jump own_, resumer_;
     // What AddressSanitizer keeps for a stack that is left, and the bounds of the resumer's stack.
     void* own_fake_stack_ = nullptr;
     void* resumer_fake_stack_ = nullptr;

@@ -28,7 +28,7 @@ namespace convnet_emulation {
 // A kernel or launch that is wrong in itself: `FILE:LINE: message`, places being those of the original source. It
 // leaves the launch as an exception, on the thread that launched.
 class Error : public std::runtime_error {
-   public:
+public:
     using std::runtime_error::runtime_error;
 };
 
@@ -59,7 +59,7 @@ void run_grid(const char* kernel, const void* body, void (*call)(const void* bod
 template <class Body>
 void run(const char* kernel, const Body& body, const char* file = __builtin_FILE(), int line = __builtin_LINE()) {
     run_grid(
-        kernel, &body, [](const void* shared_body) { Body(*static_cast<const Body*>(shared_body))(); },
+        kernel, &body, [](const void* shared_body) { Body (*static_cast<const Body*>(shared_body))(); },
         Place{file, line});
 }
 
@@ -81,8 +81,7 @@ struct DynamicShared {
 // Bytes that the launch asked for.
 std::size_t dynamic_shared_bytes();
 
-[[noreturn]] void index_error(const char* array, const char* dimension_text, long long index, long long extent,
-                              Place place);
+[[noreturn]] void index_error(const char* array, int dimension, long long index, long long extent, Place place);
 
 // An index into dimension `dimension` of an array in shared memory, or `&array[i]`'s with `address`, which may be one
 // more. What is no array (a variable that hides one) has its index passed on.
@@ -96,8 +95,7 @@ constexpr Index checked(Index index, const char* array, const char* file = __bui
         if constexpr (dimension == 0 && std::extent<Array, 0>::value == 0)
             extent = static_cast<long long>(dynamic_shared_bytes() / sizeof(std::remove_extent_t<Array>));
         const long long i = static_cast<long long>(index);
-        if (i < 0 || i >= extent + (address ? 1 : 0))
-            index_error(array, dimension == 0 ? "" : "[...]", i, extent, Place{file, line});
+        if (i < 0 || i >= extent + (address ? 1 : 0)) index_error(array, dimension, i, extent, Place{file, line});
     }
     return index;
 }

@@ -1,10 +1,11 @@
 // Convolution and locally connected layers of the convolution library (spec 6.4, formulas: spec 3.1).
 //
 // images: (numImgColors * imgPixels, cases), filters: (filterColors * filterPixels, filters), of local layers
-// (modules * filterColors * filterPixels, filters), hidActs and forward targets: (filters * modules, cases), all of either
-// storage order. paddingStart is the first window's position, <= 0. Dense groups: filterColors = numImgColors / numGroups;
-// sparse ones see the channels that dColorIndices, (numGroups x numFilterColors) in device memory, lists.
-// target = scaleTargets * target + scaleOutput * result; with scaleTargets 0 it is resized and its old content not read.
+// (modules * filterColors * filterPixels, filters), hidActs and forward targets: (filters * modules, cases), all of
+// either storage order. paddingStart is the first window's position, <= 0. Dense groups: filterColors = numImgColors /
+// numGroups; sparse ones see the channels that dColorIndices, (numGroups x numFilterColors) in device memory, lists.
+// target = scaleTargets * target + scaleOutput * result; with scaleTargets 0 it is resized and its old content not
+// read.
 #pragma once
 
 #include "conv_util.cuh"

@@ -3,6 +3,7 @@
 
 #include "helper_cuda.h"
 
-#define cutilSafeCall(expression) checkCudaErrors(expression)
+// Not through checkCudaErrors: it would name the expression as expanded.
+#define cutilSafeCall(expression) convnet_platform::check_cuda((expression), #expression, __FILE__, __LINE__)
 #define cutilCheckMsg(message) getLastCudaError(message)
 #define cutilDeviceSynchronize() cudaDeviceSynchronize()

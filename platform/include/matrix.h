@@ -40,7 +40,9 @@ public:
     Matrix& operator=(const Matrix&) = delete;
     ~Matrix();
 
-    float& operator()(long row, long col) const { return data_[isTrans_ ? col * numRows_ + row : row * numCols_ + col]; }
+    float& operator()(long row, long col) const {
+        return data_[isTrans_ ? col * numRows_ + row : row * numCols_ + col];
+    }
     float* getData() const { return data_; }
     long int getNumRows() const { return numRows_; }
     long int getNumCols() const { return numCols_; }

@@ -107,7 +107,9 @@ public:
     // this = scaleThis * this + scaleAB * a b; with scaleThis 0 it is resized and its old content not read.
     void addProduct(const NVMatrix& a, const NVMatrix& b, float scaleThis, float scaleAB);
     void addProduct(const NVMatrix& a, const NVMatrix& b) { addProduct(a, b, 1, 1); }
-    void rightMult(const NVMatrix& b, float scaleAB, NVMatrix& target) const { target.addProduct(*this, b, 0, scaleAB); }
+    void rightMult(const NVMatrix& b, float scaleAB, NVMatrix& target) const {
+        target.addProduct(*this, b, 0, scaleAB);
+    }
     void rightMult(const NVMatrix& b, NVMatrix& target) const { rightMult(b, 1, target); }
     void rightMult(const NVMatrix& b, float scaleAB = 1);
 
@@ -198,6 +200,7 @@ public:
 
     template <class Op>
     void apply(Op op, NVMatrix& target) const {
+        if (isTransposeIn(target)) return NVMatrix(*this).apply(op, target);
         target.shapeLike(*this);
         convnet_platform::elementwise<1>(op, numRows_, numCols_, target.isTrans_, {target.strided(), strided()});
     }
@@ -208,6 +211,8 @@ public:
     template <class Op>
     void applyBinary(Op op, const NVMatrix& b, NVMatrix& target) const {
         requireSameDims(b);
+        if (isTransposeIn(target)) return NVMatrix(*this).applyBinary(op, b, target);
+        if (b.isTransposeIn(target)) return applyBinary(op, NVMatrix(b), target);
         target.shapeLike(*this);
         convnet_platform::elementwise<2>(op, numRows_, numCols_, target.isTrans_,
                                          {target.strided(), strided(), b.strided()});
@@ -226,6 +231,8 @@ public:
     }
     template <class Op>
     void applyBinaryV(Op op, const NVMatrix& vec, NVMatrix& target) const {
+        // Resizing the target must not lose the vector.
+        if (&vec == &target && !isSameDims(vec)) return applyBinaryV(op, NVMatrix(vec), target);
         const convnet_platform::Strided repeated = repeatedVector(vec);
         target.shapeLike(*this);
         convnet_platform::elementwise<2>(op, numRows_, numCols_, target.isTrans_,
@@ -245,6 +252,12 @@ private:
     void shapeLike(const NVMatrix& like) {
         if (!isSameDims(like)) resize(like);
     }
+    // A view of a square target's memory in the other order: elements would be overwritten before they are read.
+    bool isTransposeIn(const NVMatrix& target) const {
+        return data_ && data_ == target.data_ && isTrans_ != target.isTrans_ && isSameDims(target);
+    }
+    // Whether they may share memory; slices that lie between each other do not, but may seem to.
+    bool mayOverlap(const NVMatrix& m) const;
     void requireSameDims(const NVMatrix& b) const;
     convnet_platform::Strided repeatedVector(const NVMatrix& vec) const;
     convnet_platform::Strided stridedFrom(int row, int col) const;

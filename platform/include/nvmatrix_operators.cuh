@@ -104,9 +104,7 @@ public:
     template <bool exclusive>
     struct InRange {
         InRange(float lower, float upper) : lower_(lower), upper_(upper) {}
-        CONVNET_PLATFORM_OP(float x) const {
-            return exclusive ? x > lower_ && x < upper_ : x >= lower_ && x <= upper_;
-        }
+        CONVNET_PLATFORM_OP(float x) const { return exclusive ? x > lower_ && x < upper_ : x >= lower_ && x <= upper_; }
 
     private:
         float lower_, upper_;

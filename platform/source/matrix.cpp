@@ -32,17 +32,27 @@ float logistic(float x) { return 1 / (1 + std::exp(-x)); }
 
 float value_of(Matrix::FUNCTION function, float x) {
     switch (function) {
-        case Matrix::TANH: return std::tanh(x);
-        case Matrix::RECIPROCAL: return 1 / x;
-        case Matrix::SQUARE: return x * x;
-        case Matrix::ABS: return std::fabs(x);
-        case Matrix::EXP: return std::exp(x);
-        case Matrix::LOG: return std::log(x);
-        case Matrix::ZERO: return 0;
-        case Matrix::ONE: return 1;
+        case Matrix::TANH:
+            return std::tanh(x);
+        case Matrix::RECIPROCAL:
+            return 1 / x;
+        case Matrix::SQUARE:
+            return x * x;
+        case Matrix::ABS:
+            return std::fabs(x);
+        case Matrix::EXP:
+            return std::exp(x);
+        case Matrix::LOG:
+            return std::log(x);
+        case Matrix::ZERO:
+            return 0;
+        case Matrix::ONE:
+            return 1;
         case Matrix::LOGISTIC1:
-        case Matrix::LOGISTIC2: return logistic(x);
-        case Matrix::SIGN: return static_cast<float>((x > 0) - (x < 0));
+        case Matrix::LOGISTIC2:
+            return logistic(x);
+        case Matrix::SIGN:
+            return static_cast<float>((x > 0) - (x < 0));
     }
     convnet_platform::fail("Matrix::apply: there is no function %d", static_cast<int>(function));
 }

@@ -1,6 +1,7 @@
 // NVMatrix and HostNVMatrix: memory, shapes, views and copies (spec 6.3).
 #include "nvmatrix.cuh"
 
+#include <new>
 #include <vector>
 
 #include "convnet_platform/devices.h"
@@ -15,8 +16,8 @@ LoopShape loop_shape(int rows, int cols, bool columns_are_lines, const Strided* 
     LoopShape shape = {columns_are_lines ? cols : rows, columns_are_lines ? rows : cols, {}, true};
     for (int i = 0; i < count; i++) {
         const Strided& m = matrices[i];
-        shape.matrices[i] =
-            columns_are_lines ? Lines<false>{m.data, m.col_step, m.row_step} : Lines<false>{m.data, m.row_step, m.col_step};
+        shape.matrices[i] = columns_are_lines ? Lines<false>{m.data, m.col_step, m.row_step}
+                                              : Lines<false>{m.data, m.row_step, m.col_step};
     }
     // Lines that follow each other without a gap, in every matrix, are one line.
     bool joined = true;
@@ -59,7 +60,13 @@ NVMatrix::~NVMatrix() {
     if (!isView_ && data_) NVMatrix::release(data_);
 }
 
-float* NVMatrix::allocate(size_t count) { return current_device().allocate(count); }
+float* NVMatrix::allocate(size_t count) {
+    try {
+        return current_device().allocate(count);
+    } catch (const std::bad_alloc&) {
+        convnet_platform::fail("device %d: no memory for %zu numbers", getDeviceID(), count);
+    }
+}
 
 void NVMatrix::release(float* memory) { device_of(owner_).release(memory); }
 
@@ -131,10 +138,10 @@ bool NVMatrix::resize(const NVMatrix& like) {
 }
 
 void NVMatrix::reshape(int numRows, int numCols) {
-    CONVNET_PLATFORM_REQUIRE(numRows >= 0 && numCols >= 0 && isContiguous() &&
-                                 static_cast<long>(numRows) * numCols == getNumElements(),
-                             "a matrix of %d x %d%s cannot be reshaped to %d x %d", numRows_, numCols_,
-                             isContiguous() ? "" : " that is not contiguous", numRows, numCols);
+    CONVNET_PLATFORM_REQUIRE(
+        numRows >= 0 && numCols >= 0 && isContiguous() && static_cast<long>(numRows) * numCols == getNumElements(),
+        "a matrix of %d x %d%s cannot be reshaped to %d x %d", numRows_, numCols_,
+        isContiguous() ? "" : " that is not contiguous", numRows, numCols);
     numRows_ = numRows;
     numCols_ = numCols;
     stride_ = getLeadingDim();
@@ -167,8 +174,8 @@ void NVMatrix::copy(NVMatrix& dest) const {
 void NVMatrix::copy(NVMatrix& dest, int srcStartRow, int srcEndRow, int srcStartCol, int srcEndCol, int destStartRow,
                     int destStartCol) const {
     const NVMatrix& source = slice(srcStartRow, srcEndRow, srcStartCol, srcEndCol);
-    const NVMatrix& target = dest.slice(destStartRow, destStartRow + source.numRows_, destStartCol,
-                                        destStartCol + source.numCols_);
+    const NVMatrix& target =
+        dest.slice(destStartRow, destStartRow + source.numRows_, destStartCol, destStartCol + source.numCols_);
     convnet_platform::elementwise<1>(NVMatrixOps::Identity(), source.numRows_, source.numCols_, target.isTrans_,
                                      {target.strided(), source.strided()});
     delete &source;
@@ -282,8 +289,8 @@ NVMatrix& NVMatrix::slice(int startRow, int endRow, int startCol, int endCol) co
     endCol = endCol < 0 ? numCols_ : endCol;
     CONVNET_PLATFORM_REQUIRE(0 <= startRow && startRow <= endRow && endRow <= numRows_ && 0 <= startCol &&
                                  startCol <= endCol && endCol <= numCols_,
-                             "a matrix of %d x %d has no rows %d to %d, columns %d to %d", numRows_, numCols_,
-                             startRow, endRow, startCol, endCol);
+                             "a matrix of %d x %d has no rows %d to %d, columns %d to %d", numRows_, numCols_, startRow,
+                             endRow, startCol, endCol);
     NVMatrix& view = getClone();
     view.data_ = stridedFrom(startRow, startCol).data;
     view.numRows_ = endRow - startRow;

@@ -37,8 +37,7 @@ struct ElementwiseBody {
         else if constexpr (kInputs == 2)
             target.at(line, item) = op.Op::operator()(in[0].at(line, item), in[1].at(line, item));
         else
-            target.at(line, item) =
-                op.Op::operator()(in[0].at(line, item), in[1].at(line, item), in[2].at(line, item));
+            target.at(line, item) = op.Op::operator()(in[0].at(line, item), in[1].at(line, item), in[2].at(line, item));
     }
 };
 

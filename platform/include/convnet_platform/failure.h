@@ -13,9 +13,9 @@ FailureHook set_failure_hook(FailureHook hook);
 [[noreturn]] void fail(const char* format, ...) __attribute__((format(printf, 1, 2)));
 
 // Fails unless `ok`.
-#define CONVNET_PLATFORM_REQUIRE(ok, ...)                      \
-    do {                                                       \
-        if (!(ok)) convnet_platform::fail(__VA_ARGS__);        \
+#define CONVNET_PLATFORM_REQUIRE(ok, ...)               \
+    do {                                                \
+        if (!(ok)) convnet_platform::fail(__VA_ARGS__); \
     } while (0)
 
 }  // namespace convnet_platform

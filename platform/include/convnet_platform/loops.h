@@ -25,7 +25,7 @@ void for_each(ptrdiff_t lines, ptrdiff_t length, Body body) {
     if (lines <= 0 || length <= 0) return;
     const ptrdiff_t block = 256, most = 65535, blocks = (lines * length + block - 1) / block;
     body_kernel<<<static_cast<unsigned>(blocks < most ? blocks : most), static_cast<unsigned>(block)>>>(lines, length,
-                                                                                                       body);
+                                                                                                        body);
     const cudaError_t error = cudaGetLastError();
     CONVNET_PLATFORM_REQUIRE(error == cudaSuccess, "device %d: %s", current_device_id(), cudaGetErrorString(error));
 }

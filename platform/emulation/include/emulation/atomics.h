@@ -40,8 +40,8 @@ inline T atomic_update(T* address, Update update) {
 
 template <class T>
 inline T atomicAdd(T* address, convnet_emulation::number<T> value) {
-    return convnet_emulation::atomic_update(
-        address, [value](T old) { return convnet_emulation::wrapping_sum<T>(old, value); });
+    return convnet_emulation::atomic_update(address,
+                                            [value](T old) { return convnet_emulation::wrapping_sum<T>(old, value); });
 }
 
 template <class T>

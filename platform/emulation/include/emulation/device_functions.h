@@ -7,9 +7,13 @@
 #include <limits>
 
 // Plain functions, not templates: they win over std::min and std::max where `using namespace std` shows these.
-#define CONVNET_EMULATION_MIN_MAX(result, a_type, b_type)                                                \
-    constexpr result min(a_type a, b_type b) { return result(b) < result(a) ? result(b) : result(a); }   \
-    constexpr result max(a_type a, b_type b) { return result(a) < result(b) ? result(b) : result(a); }
+#define CONVNET_EMULATION_MIN_MAX(result, a_type, b_type)                                                         \
+    constexpr result min(a_type a, b_type b) {                                                                    \
+        return static_cast<result>(b) < static_cast<result>(a) ? static_cast<result>(b) : static_cast<result>(a); \
+    }                                                                                                             \
+    constexpr result max(a_type a, b_type b) {                                                                    \
+        return static_cast<result>(a) < static_cast<result>(b) ? static_cast<result>(b) : static_cast<result>(a); \
+    }
 CONVNET_EMULATION_MIN_MAX(int, int, int)
 CONVNET_EMULATION_MIN_MAX(unsigned int, unsigned int, unsigned int)
 CONVNET_EMULATION_MIN_MAX(unsigned int, int, unsigned int)

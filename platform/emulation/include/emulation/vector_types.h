@@ -1,23 +1,17 @@
 // CUDA's vector types, with their alignments, their make_* functions, and dim3 (spec 6.6).
 #pragma once
 
-#define CONVNET_EMULATION_VECTORS(name, element)                                                             \
-    struct name##1 {                                                                                         \
-        element x;                                                                                           \
-    };                                                                                                       \
-    struct __attribute__((aligned(2 * sizeof(element)))) name##2 {                                           \
-        element x, y;                                                                                        \
-    };                                                                                                       \
-    struct name##3 {                                                                                         \
-        element x, y, z;                                                                                     \
-    };                                                                                                       \
-    struct __attribute__((aligned(4 * sizeof(element) < 16 ? 4 * sizeof(element) : 16))) name##4 {           \
-        element x, y, z, w;                                                                                  \
-    };                                                                                                       \
-    inline name##1 make_##name##1(element x) { return name##1{x}; }                                          \
-    inline name##2 make_##name##2(element x, element y) { return name##2{x, y}; }                            \
-    inline name##3 make_##name##3(element x, element y, element z) { return name##3{x, y, z}; }              \
-    inline name##4 make_##name##4(element x, element y, element z, element w) { return name##4{x, y, z, w}; }
+#define CONVNET_EMULATION_VECTORS(name, element)                                                   \
+    struct name##1 { element x; };                                                                 \
+    struct __attribute__((aligned(2 * sizeof(element)))) name##2 { element x, y; };                \
+    struct name##3 { element x, y, z; };                                                           \
+    struct __attribute__((aligned(4 * sizeof(element) < 16 ? 4 * sizeof(element) : 16))) name##4 { \
+        element x, y, z, w;                                                                        \
+    };                                                                                             \
+    inline name##1 make_##name##1(element x) { return name##1 {x}; }                               \
+    inline name##2 make_##name##2(element x, element y) { return name##2 {x, y}; }                 \
+    inline name##3 make_##name##3(element x, element y, element z) { return name##3 {x, y, z}; }   \
+    inline name##4 make_##name##4(element x, element y, element z, element w) { return name##4 {x, y, z, w}; }
 
 CONVNET_EMULATION_VECTORS(char, signed char)
 CONVNET_EMULATION_VECTORS(uchar, unsigned char)
