@@ -101,7 +101,7 @@ def layers(arguments: Sequence[str]) -> int:
 
 
 def original(arguments: Sequence[str]) -> int:
-    """Bring a copy of the historic sources: import, info, verify, remove."""
+    """Bring a copy of the historic sources: import, info, verify, build, remove."""
     from convnet_py.original.command import original as run_original
 
     return run_original(arguments, _warn)

@@ -166,7 +166,7 @@ class Options:
     seed: int = _option(_integer(0, 2**32 - 1), 0, "fixes initial weights, augmentation and dropout", once=True)
     threads: int = _option(_integer(1, 1024), 0, "CPU threads", default_text="usable cores", stored=False)
     device: str = _option(_choice("cpu", "cuda"), "cpu", "what computes: cpu or cuda")
-    engine: str = _option(_choice("rebuilt", "torch"), "rebuilt", "which engine computes")
+    engine: str = _option(_choice("rebuilt", "original", "torch"), "rebuilt", "which engine computes")
     dialect: str = _option(
         _choice("auto", "2011", "2012", "2014", "relaxed"), "auto", "rules of the layer files", once=True
     )

@@ -70,6 +70,7 @@ class Engine(Protocol):
 #: Engine -> its module, its class, and what to say where the module cannot be imported.
 ENGINES = {
     "rebuilt": ("convnet_py.engines.rebuilt", "RebuiltEngine", "it is not built or not loadable"),
+    "original": ("convnet_py.engines.original", "OriginalEngine", "it cannot be loaded"),
     "torch": ("convnet_py.engines.torch", "TorchEngine", "it needs PyTorch; install the extra 'torch'"),
 }
 

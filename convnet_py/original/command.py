@@ -1,4 +1,4 @@
-"""``convnet original import | info | verify | remove``: the slot from the command line (spec 1)."""
+"""``convnet original import | info | verify | build | remove``: the slot from the command line (spec 1)."""
 
 from __future__ import annotations
 
@@ -6,13 +6,25 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from convnet_py.errors import UsageError
+from convnet_py.options import Kind, convert, split_arguments
+from convnet_py.original.build import PLATFORM_LIBS, build, remove_builds
 from convnet_py.original.releases import RELEASES, Recognition
 from convnet_py.original.slot import Slot, default_folder
 
 USAGE = """usage: convnet original import PATH    copy a folder, zip or tar archive of the sources into the slot
        convnet original info           which release it is, and what it holds
        convnet original verify         whether every file is still as imported
+       convnet original build [--device=cpu] [--platform-libs=auto|rebuilt]
+                                       compile them, for --engine=original; rebuilt: with this project's matrix and
+                                       convolution libraries even where the tree has its own
        convnet original remove         empty the slot"""
+
+
+def _one_of(*names: str) -> Kind:
+    return Kind("one of " + ", ".join(names), lambda text: names[names.index(text)])
+
+
+_BUILD_OPTIONS = {"device": _one_of("cpu"), "platform-libs": _one_of(*PLATFORM_LIBS)}
 
 
 def original(arguments: Sequence[str], warn: Callable[[str], None]) -> int:
@@ -32,16 +44,25 @@ def original(arguments: Sequence[str], warn: Callable[[str], None]) -> int:
         case ["verify"]:
             slot.verify()
             print(f"{slot.tree}: all {len(slot.locked_files())} files are as they were imported")
+        case ["build", *rest]:
+            print(f"built: {build(slot, **_build_options(rest))}")
         case ["remove"]:
             slot.remove()
+            remove_builds(slot)
             print(f"{slot.folder}: empty")
         case ["--help" | "-h"]:
             print(USAGE)
         case _:
-            raise UsageError(
-                f"convnet original: takes import PATH, info, verify or remove, got {' '.join(arguments) or 'nothing'}"
-            )
+            got = " ".join(arguments) or "nothing"
+            raise UsageError(f"convnet original: takes import PATH, info, verify, build or remove, got {got}")
     return 0
+
+
+def _build_options(arguments: Sequence[str]) -> dict[str, str]:
+    """Arguments of ``build``. Raises UsageError."""
+    texts = split_arguments(arguments, list(_BUILD_OPTIONS))
+    values = {name: convert(name, text, _BUILD_OPTIONS[name]) for name, text in texts.items()}
+    return {"platform_libs": values.get("platform-libs", "auto")}
 
 
 def describe(found: Recognition) -> str:

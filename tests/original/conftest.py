@@ -1,0 +1,35 @@
+"""The small tree of these tests as an extension, and engines that run it."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from convnet_py.engines.original import OriginalEngine
+
+sys.path.insert(0, str(Path(__file__).parent))
+from small_engine import HERE, compile_module, make_layers
+
+
+@pytest.fixture(scope="session")
+def extension(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("extension")
+    sources = (HERE / "small_tree" / "src" / "model.cu", HERE / "set_devices.cpp")
+    return compile_module(folder / "_ConvNet.so", *sources)
+
+
+@pytest.fixture
+def layers() -> dict[str, dict[str, Any]]:
+    return make_layers()
+
+
+@pytest.fixture
+def make_engine(extension: Path, layers: dict[str, dict[str, Any]]) -> Callable[..., OriginalEngine]:
+    def make(**options: Any) -> OriginalEngine:
+        return OriginalEngine(layers, [-1], 4, extension=extension, **{"patience": 1.0, **options})
+
+    return make
