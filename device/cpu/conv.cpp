@@ -325,8 +325,12 @@ void image_gradient(const ConvShape& s, const float* gradients, const float* wei
 
 // ---- weight gradient -----------------------------------------------------------------------------
 
-// Modules that are transposed and multiplied together: their gradients should stay in a core's cache.
-constexpr std::size_t block_floats = 96 * 1024;
+// Modules that are transposed and multiplied together: their gradients should stay in the outermost cache, and
+// the threads meet once a block.
+constexpr std::size_t block_floats = 2 * 1024 * 1024;
+
+// Cases of a module that are summed at a time: their transposed gradients should stay in the innermost cache.
+constexpr int case_block = 64;
 
 // A block of modules of one group, gradients transposed to [filter tile][module][case][filter].
 struct TransposedBlock {
@@ -393,44 +397,64 @@ struct WeightGradient {
 
     WeightRow weight_row(int index) const { return {index % s.filter_channels, index / s.filter_channels}; }
 
-    // The pixels that weight rows first .. first + height - 1 see at a module; false if none is in the image.
-    bool row_pointers(int group, int first, int module, const float** rows) const {
+    // A weight row's place in a window, and where its channel's pixels begin.
+    struct Place {
+        int y, x;
+        const float* channel;
+    };
+
+    // Of every weight row, up to a whole number of tiles; rows beyond the last lie outside every image.
+    std::vector<Place> places(int group) const {
+        const int rows = divide_up(s.filter_rows(), height) * height;
+        std::vector<Place> all(rows, Place{0, 0, nullptr});
+        for (int i = 0; i < s.filter_rows(); i++) {
+            const WeightRow row = weight_row(i);
+            const std::int64_t first_pixel = static_cast<std::int64_t>(channel_of(s, group, row.channel)) * s.pixels();
+            all[i] = {row.position / s.filter_size, row.position % s.filter_size, images + first_pixel * s.cases};
+        }
+        return all;
+    }
+
+    // The pixels that `height` weight rows see in the window at (window_y, window_x), from a case on; false if
+    // none is in the image.
+    bool row_pointers(const Place* place, int window_y, int window_x, int first_case, const float** rows) const {
         bool any = false;
-        for (int i = 0; i < height; i++) {
-            rows[i] = zeros.data();
-            if (first + i >= s.filter_rows()) continue;
-            const WeightRow row = weight_row(first + i);
-            const int y = window_start(s, module / s.modules_x) + row.position / s.filter_size;
-            const int x = window_start(s, module % s.modules_x) + row.position % s.filter_size;
-            if (y < 0 || y >= s.img_size_y || x < 0 || x >= s.img_size_x) continue;
-            const std::int64_t channel = channel_of(s, group, row.channel);
-            rows[i] = images + ((channel * s.img_size_y + y) * s.img_size_x + x) * s.cases;
-            any = true;
+        for (int i = 0; i < height; i++, place++) {
+            const int y = window_y + place->y, x = window_x + place->x;
+            const bool inside = y >= 0 && y < s.img_size_y && x >= 0 && x < s.img_size_x && place->channel;
+            rows[i] =
+                (inside ? place->channel + (static_cast<std::int64_t>(y) * s.img_size_x + x) * s.cases : zeros.data()) +
+                first_case;
+            any = any || inside;
         }
         return any;
     }
 
     // Adds one module of the block to the totals of tiles [begin, end), in registers first: sums of bounded
     // length lose less to rounding than one long one.
-    void add_module(TransposedBlock& block, int group, int row_tiles, int module, std::int64_t begin, std::int64_t end,
-                    float* totals) const {
+    void add_module(TransposedBlock& block, const std::vector<Place>& all, int row_tiles, int module, int first_case,
+                    std::int64_t begin, std::int64_t end, float* totals) const {
+        const int window_y = window_start(s, (block.first_module + module) / s.modules_x);
+        const int window_x = window_start(s, (block.first_module + module) % s.modules_x);
         const float* rows[2][height];
         const auto point = [&](std::int64_t i) {
-            return row_pointers(group, i % row_tiles * height, block.first_module + module, rows[i % 2]);
+            return row_pointers(&all[i % row_tiles * height], window_y, window_x, first_case, rows[i % 2]);
         };
         bool any = point(begin);
         for (std::int64_t i = begin; i < end; i++) {
             const bool any_next = i + 1 < end && point(i + 1);
             if (any)
-                add_tile(rows[i % 2], rows[any_next ? (i + 1) % 2 : i % 2], block.tile(i / row_tiles, module, s.cases),
-                         totals + i * height * width);
+                add_tile(rows[i % 2], rows[any_next ? (i + 1) % 2 : i % 2],
+                         block.tile(i / row_tiles, module, s.cases) + static_cast<std::size_t>(first_case) * width,
+                         std::min(case_block, s.cases - first_case), totals + i * height * width);
             any = any_next;
         }
     }
 
-    void add_tile(const float* const* rows, const float* const* next, const float* transposed, float* totals) const {
+    void add_tile(const float* const* rows, const float* const* next, const float* transposed, int cases,
+                  float* totals) const {
         Vec sums[height][vectors] = {};
-        sum_cases<height, vectors>(rows, next, transposed, s.cases, sums);
+        sum_cases<height, vectors>(rows, next, transposed, cases, sums);
         for (int i = 0; i < height; i++)
             for (int v = 0; v < vectors; v++) {
                 float* total = totals + i * width + v * lanes;
@@ -462,7 +486,8 @@ struct WeightGradient {
 
         std::vector<float> totals(tile_floats * tiles * row_tiles);
         TransposedBlock block{width, tiles, 0, 0, std::vector<float>(module_floats * block_modules)};
-        for (int group = 0; group < s.groups; group++)
+        for (int group = 0; group < s.groups; group++) {
+            const std::vector<Place> all = places(group);
             for (int first = 0, step = 0; first < s.modules(); first += block.modules, step++) {
                 const int chunk_end = chunk <= block_modules ? s.modules() : (first / chunk + 1) * chunk;
                 block.first_module = first;
@@ -482,13 +507,15 @@ struct WeightGradient {
                             const int from = c * chunk, to = std::min(block.modules, from + chunk);
                             if (starts) std::fill(&totals[begin * tile_floats], &totals[0] + end * tile_floats, 0.0f);
                             for (int module = from; module < to; module++)
-                                add_module(block, group, row_tiles, module, begin, end, totals.data());
+                                for (int first_case = 0; first_case < s.cases; first_case += case_block)
+                                    add_module(block, all, row_tiles, module, first_case, begin, end, totals.data());
                             for (std::int64_t i = begin; ends && i < end; i++)
                                 write_tile(&totals[i * tile_floats], group, i / row_tiles, i % row_tiles * height,
                                            targets + (first + from) / chunk * matrix, scale);
                         }
                     });
             }
+        }
     }
 };
 
