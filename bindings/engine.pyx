@@ -146,6 +146,8 @@ cdef class Net:
     cdef vector[HostData] _host_data(self, list data) except *:
         cdef vector[HostData] matrices
         cdef HostData matrix
+        if not data:
+            raise ValueError("data: expected at least one matrix, got none")
         for i, a in enumerate(data):
             if not (isinstance(a, np.ndarray) and a.dtype == np.float32 and a.ndim == 2 and a.flags.c_contiguous):
                 got = f"{a.dtype} array of shape {a.shape}" if isinstance(a, np.ndarray) else type(a).__name__
@@ -176,6 +178,8 @@ cdef class Net:
         cdef vector[HostData] matrices = self._host_data(data)
         cdef float* target = NULL
         if probs is not None:
+            if logreg_name is None:
+                raise ValueError("logreg_name: expected the name of a cost.logreg layer with probs, got none")
             if not (isinstance(probs, np.ndarray) and probs.dtype == np.float32 and probs.ndim == 2 and probs.flags.c_contiguous
                     and probs.flags.writeable and probs.shape[0] * num_views == data[0].shape[1]):
                 raise ValueError(f"probs: expected a writable C-contiguous float32 array of {data[0].shape[1] // num_views} cases x classes")

@@ -210,3 +210,25 @@ def test_tica_reports_another_value_than_it_follows(net: Net):
     net.conv().layer("cost", "type=cost.tica inputs=c channels=16 sizeX=3 gpu=0", "coeff=1")
     failed, done, _ = RebuiltEngine(read(net), [0], CASES).check_gradients(batch())
     assert (failed, done) == (2, 2)
+
+
+def test_gradients_of_several_devices_are_added_by_ascending_device(net: Net):
+    """Shares that cancel swallow a small one that came before them, and would not one that came after."""
+    net.conv(gpu=0)
+    for device_number, coeff in enumerate(("0.25", "50000000", "-50000000")):
+        net.layer(f"cost{device_number}", f"type=cost.sum2 inputs=c gpu={device_number}", f"coeff={coeff}")
+    trace = RebuiltEngine(read(net, num_gpus=3), [0, 0, 0], CASES).trace(batch())
+    assert np.abs(trace["activations/c"]).max() > 0.1
+    outputs = trace["activations/c"]
+    first_two = -0.5 * outputs + np.float32(-1e8) * outputs
+    np.testing.assert_array_equal(trace["gradients/c"], first_two + np.float32(1e8) * outputs)
+    assert (trace["gradients/c"] != -0.5 * outputs).any()
+
+
+def test_calls_without_what_they_need_are_refused(net: Net):
+    net.conv().logreg("c")
+    engine = RebuiltEngine(read(net), [0], CASES)
+    with pytest.raises(ValueError, match="data: expected at least one matrix"):
+        engine.start_feature_writer([], [], [])
+    with pytest.raises(ValueError, match="logreg_name: expected"):
+        engine.start_multiview_test(batch(), 2, np.empty((CASES // 2, 10), dtype=np.float32))
