@@ -11,7 +11,7 @@ from libcpp.pair cimport pair
 from libcpp.string cimport string
 from libcpp.vector cimport vector
 
-from device cimport Device, make_cpu_device
+from device cimport Device, make_cpu_device, make_cuda_device
 
 import numpy as np
 
@@ -48,6 +48,12 @@ cdef extern from "engine/net.h" namespace "convnet" nogil:
         vector[pair[string, vector[double]]] costs
         int cases
 
+    cdef cppclass Matrix:
+        const Device& device()
+        const float* data()
+        int rows()
+        int cols()
+
     cdef cppclass CppNet "convnet::Net":
         CppNet(const vector[LayerConfig]&, vector[Device*], const NetOptions&) except +
         void start_batch(const vector[HostData]&, double, cpp_bool) except +
@@ -56,6 +62,7 @@ cdef extern from "engine/net.h" namespace "convnet" nogil:
         BatchResult finish_batch() except +
         GradientCheck check_gradients(const vector[HostData]&) except +
         cpp_map[string, HostMatrix] trace(const vector[HostData]&) except +
+        const Matrix& activations(const string&) except +
         int outputs_of(const string&) except +
         int classes_of(const string&) except +
         vector[pair[string, vector[double]]] costs() except +
@@ -114,21 +121,55 @@ cdef LayerConfig _config(str name, layer) except *:
     return config
 
 
-cdef class Net:
-    """A net of the rebuilt engine on the CPU. See convnet_py.engines.rebuilt, which users call."""
+cdef class DeviceArray:
+    """A layer's outputs where they were computed, (outputs, cases), C order; they change with the next pass.
 
-    cdef unique_ptr[Device] device
+    NumPy takes it through ``__array_interface__`` where that is the CPU; PyTorch, CuPy and pycuda through
+    ``__cuda_array_interface__`` where it is a GPU. Neither copies.
+    """
+
+    cdef object net  # whose memory it is
+    cdef dict interface
+    cdef readonly int gpu  # -1: the CPU
+
+    @property
+    def __array_interface__(self):
+        if self.gpu >= 0:
+            raise AttributeError("these values are on a GPU: see __cuda_array_interface__")
+        return self.interface
+
+    @property
+    def __cuda_array_interface__(self):
+        if self.gpu < 0:
+            raise AttributeError("these values are on the CPU: see __array_interface__")
+        return {**self.interface, "stream": 1}  # the legacy default stream
+
+
+cdef class Net:
+    """A net of the rebuilt engine. See convnet_py.engines.rebuilt, which users call."""
+
+    cdef vector[unique_ptr[Device]] devices
+    cdef list gpus  # the physical GPU of each device, -1 for the CPU
     cdef unique_ptr[CppNet] net
     cdef object in_use  # the arrays of the batch in flight
 
-    def __init__(self, dict layers, int logical_devices, int minibatch_size, int weight_update_freq, uint64_t seed, int threads,
-                 bint host_transfers, bint exact_gradients, bint conserve_memory):
+    def __init__(self, dict layers, list gpus, int minibatch_size, int weight_update_freq, uint64_t seed, int threads,
+                 bint tf32, bint host_transfers, bint exact_gradients, bint conserve_memory):
+        """`gpus`: the physical GPU of each logical device, or -1 for the CPU."""
         cdef vector[LayerConfig] configs
         for name, layer in layers.items():
             configs.push_back(_config(name, layer))
-        self.device = make_cpu_device(threads)
         cdef vector[Device*] devices
-        devices.assign(logical_devices, self.device.get())
+        cdef dict made = {}
+        cdef int gpu
+        self.gpus = []
+        for gpu in gpus:
+            if gpu not in made:
+                made[gpu] = self.devices.size()
+                self.gpus.append(gpu)
+                self.devices.resize(self.devices.size() + 1)
+                self.devices.back().reset(make_cpu_device(threads).release() if gpu < 0 else make_cuda_device(gpu, tf32).release())
+            devices.push_back(self.devices[<size_t> made[gpu]].get())
         cdef NetOptions options
         options.minibatch_size, options.weight_update_freq, options.seed = minibatch_size, weight_update_freq, seed
         options.host_transfers, options.exact_gradients = host_transfers, exact_gradients
@@ -141,7 +182,18 @@ cdef class Net:
             self.net.reset()
 
     def device_name(self):
-        return self.device.get().name().decode()
+        return self.devices[0].get().name().decode()
+
+    def activations(self, str layer):
+        cdef const Matrix* matrix = &self.net.get().activations(layer.encode())
+        cdef DeviceArray array = DeviceArray()
+        array.net = self
+        for i in range(self.devices.size()):
+            if self.devices[i].get() == &matrix.device():
+                array.gpu = self.gpus[i]
+        array.interface = {"shape": (matrix.rows(), matrix.cols()), "typestr": "<f4", "version": 3,
+                           "data": (<size_t> matrix.data(), False)}
+        return array
 
     cdef vector[HostData] _host_data(self, list data) except *:
         cdef vector[HostData] matrices

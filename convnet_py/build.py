@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from convnet_py import checkpoint
+from convnet_py import checkpoint, devices
 from convnet_py import layers as layer_language
 from convnet_py.checkpoint import Checkpoint
 from convnet_py.data.providers import DataProvider, ProviderSettings, make_provider, needs_path, own_provider
@@ -45,6 +45,9 @@ def build_run(options: Options, warn: Warn) -> Run:
     convert_layers(options, state.layers, warn)
     for provider in (train, test):
         _check_matrices(state.layers, provider, name)
+    device = devices.choose(options.device, options.engine)
+    if options.math == "tf32" and device == "cpu":
+        raise UsageError("--math: tf32 is for GPUs, and the CPU computes here; --device=cuda says why")
     engine = make_engine(
         options.engine,
         state.layers,
@@ -55,6 +58,8 @@ def build_run(options: Options, warn: Warn) -> Run:
         threads=options.threads,
         transfers=options.transfers,
         exact_gradients=options.exact_gradients,
+        device=device,
+        math=options.math,
     )
     if saved:
         _restore_random(state, train, test)

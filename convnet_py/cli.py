@@ -44,6 +44,7 @@ def run(options: Options) -> int:
     from convnet_py.build import build_run
 
     built = build_run(options, _warn)
+    print(f"computing on: {built.engine.device_name}")
     print(describe(built.options), flush=True)
     if built.options.check_grads:
         built.check_gradients()
@@ -100,6 +101,16 @@ def layers(arguments: Sequence[str]) -> int:
     return run_layers(arguments, _warn)
 
 
+def devices(arguments: Sequence[str]) -> int:
+    """What can compute: the CPU, and the GPUs with their memory, driver and compute capability."""
+    from convnet_py.devices import run_devices
+
+    if _wants_help(arguments):
+        print("convnet devices")
+        return 0
+    return run_devices(arguments)
+
+
 def original(arguments: Sequence[str]) -> int:
     """Bring a copy of the historic sources: import, info, verify, build, remove."""
     from convnet_py.original.command import original as run_original
@@ -115,6 +126,7 @@ SUBCOMMANDS: dict[str, Callable[[Sequence[str]], int]] = {
     "layers": layers,
     "check-grads": check_grads,
     "compare": compare,
+    "devices": devices,
     "original": original,
 }
 

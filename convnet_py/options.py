@@ -165,7 +165,10 @@ class Options:
     logreg_name: str | None = _option(TEXT, None, "logreg layer that --test-out takes", stored=False)
     seed: int = _option(_integer(0, 2**32 - 1), 0, "fixes initial weights, augmentation and dropout", once=True)
     threads: int = _option(_integer(1, 1024), 0, "CPU threads", default_text="usable cores", stored=False)
-    device: str = _option(_choice("cpu", "cuda"), "cpu", "what computes: cpu or cuda")
+    device: str | None = _option(
+        _choice("cpu", "cuda"), None, "what computes: cpu or cuda", default_text="cuda where it can be had, else cpu"
+    )
+    math: str = _option(_choice("fp32", "tf32"), "fp32", "tf32: a GPU's products may round factors to TensorFloat-32")
     engine: str = _option(_choice("rebuilt", "original", "torch"), "rebuilt", "which engine computes")
     dialect: str = _option(
         _choice("auto", "2011", "2012", "2014", "relaxed"), "auto", "rules of the layer files", once=True
@@ -337,8 +340,6 @@ def check_complete(options: Options, provider_needs_path: bool = True) -> None:
         raise MissingOptions(missing)
     if len(options.device_ids) != options.num_gpus:
         raise UsageError(f"--gpu: got {len(options.device_ids)} devices, takes {options.num_gpus} (--num-gpus)")
-    if options.device == "cuda":
-        raise UsageError("--device: 'cuda' is not built; takes cpu")
     if options.check_grads and not (options.data_provider or "").startswith("dummy-"):
         raise UsageError("--check-grads: needs a dummy provider, for example --data-provider=dummy-lr-3072")
     if options.test_out is not None and not options.multiview_test:

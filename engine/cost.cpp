@@ -17,7 +17,7 @@ void CostLayer::backward(const Pass&) {
     for (int i = 0; i < input_count(); i++) {
         Layer& input = *inputs()[i];
         if (!has_gradient(i) || !input.wants_gradient() || fused_cost_of(input)) continue;
-        const GradientTarget target = input.gradient_target(logical_device());
+        const GradientTarget target = input.gradient_target(*this);
         cost_gradient(i, target.matrix, target.scale);
     }
 }

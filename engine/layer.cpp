@@ -44,11 +44,14 @@ void Layer::forward(const Pass& pass) {
     gradient_ = nullptr;
     for (auto& [device, share] : shares_) share.empty = true;
     for (int i = 0; i < input_count(); i++) {
-        if (!arrives_rounded(*inputs_[i])) continue;
-        Matrix& rounded = rounded_inputs_.try_emplace(i, device_).first->second;
+        if (!arrives_as_copy(*inputs_[i])) continue;
+        Matrix& copy = arrived_inputs_.try_emplace(i, device_).first->second;
         const Matrix& source = inputs_[i]->outputs();
-        rounded.resize(source.rows(), source.cols());
-        device_.round_to_half(source.data(), rounded.data(), source.size());
+        copy.resize(source.rows(), source.cols());
+        const bool foreign = &source.device() != &device_;
+        if (foreign) device_.copy_from_device(source.device(), source.data(), copy.data(), source.size());
+        if (arrives_rounded(*inputs_[i]))
+            device_.round_to_half(foreign ? copy.data() : source.data(), copy.data(), copy.size());
     }
     outputs_.resize(output_rows_, pass.cases);
     compute(pass);
@@ -57,12 +60,12 @@ void Layer::forward(const Pass& pass) {
 void Layer::release_memory() {
     outputs_ = Matrix(device_);
     shares_.clear();
-    rounded_inputs_.clear();
+    arrived_inputs_.clear();
     gradient_ = nullptr;
 }
 
-Layer::GradientTarget Layer::gradient_target(int logical_device) {
-    auto found = shares_.try_emplace(logical_device, Share{Matrix(device_), true}).first;
+Layer::GradientTarget Layer::gradient_target(const Layer& user) {
+    auto found = shares_.try_emplace(user.logical_device_, Share{Matrix(user.device_), Matrix(device_), true}).first;
     Share& share = found->second;
     share.matrix.resize(outputs_.rows(), outputs_.cols());
     const Scale scale{share.empty ? 0.0f : 1.0f, 1.0f};
@@ -70,16 +73,24 @@ Layer::GradientTarget Layer::gradient_target(int logical_device) {
     return {share.matrix, scale};
 }
 
+Matrix& Layer::arrived(Share& share) {
+    if (&share.matrix.device() == &device_) return share.matrix;
+    share.arrived.resize(share.matrix.rows(), share.matrix.cols());
+    device_.copy_from_device(share.matrix.device(), share.matrix.data(), share.arrived.data(), share.matrix.size());
+    return share.arrived;
+}
+
 const Matrix* Layer::complete_gradient() {
     Matrix* sum = nullptr;
     for (auto& [device, share] : shares_) {
         if (share.empty) continue;
+        Matrix& part = arrived(share);
         if (host_transfers_ && half_backward_ && device != logical_device_)
-            device_.round_to_half(share.matrix.data(), share.matrix.data(), share.matrix.size());
+            device_.round_to_half(part.data(), part.data(), part.size());
         if (sum)
-            device_.add(share.matrix.data(), sum->data(), sum->size(), Scale{1, 1});
+            device_.add(part.data(), sum->data(), sum->size(), Scale{1, 1});
         else
-            sum = &share.matrix;
+            sum = &part;
     }
     return sum;
 }
@@ -89,7 +100,7 @@ void Layer::backward(const Pass& pass) {
     if (fused_) {
         // The cost above computes its gradient at this layer's input, together with this layer's own.
         if (!inputs_[0]->wants_gradient() || fused_->contributes_nothing()) return;
-        const GradientTarget target = inputs_[0]->gradient_target(logical_device_);
+        const GradientTarget target = inputs_[0]->gradient_target(*this);
         fused_->fused_gradient(outputs_, target.matrix, target.scale);
         return;
     }
@@ -98,7 +109,7 @@ void Layer::backward(const Pass& pass) {
     if (!gradient_) return;
     for (int i = 0; i < input_count(); i++) {
         if (!inputs_[i]->wants_gradient()) continue;
-        const GradientTarget target = inputs_[i]->gradient_target(logical_device_);
+        const GradientTarget target = inputs_[i]->gradient_target(*this);
         input_gradient(i, *gradient_, target.matrix, target.scale, pass);
     }
     weight_gradients(*gradient_, pass);

@@ -69,12 +69,12 @@ public:
     // Whether this layer or any below has weights, so that a gradient is of use to it.
     bool wants_gradient() const { return wants_gradient_; }
 
-    // Where a user on `logical_device` adds its share of this layer's gradient, and how.
+    // Where a user adds its share of this layer's gradient, in its own device's memory, and how.
     struct GradientTarget {
         Matrix& matrix;
         Scale scale;
     };
-    GradientTarget gradient_target(int logical_device);
+    GradientTarget gradient_target(const Layer& user);
 
 protected:
     virtual void compute(const Pass& pass) = 0;
@@ -83,7 +83,7 @@ protected:
 
     int input_count() const { return static_cast<int>(inputs_.size()); }
     const Matrix& input(int i) const {
-        return arrives_rounded(*inputs_.at(i)) ? rounded_inputs_.at(i) : inputs_[i]->outputs();
+        return arrives_as_copy(*inputs_.at(i)) ? arrived_inputs_.at(i) : inputs_[i]->outputs();
     }
     RandomKey random_key(const Pass& pass) const { return {seed_, static_cast<std::uint32_t>(index_), pass.minibatch}; }
     [[noreturn]] void fail(const std::string& why) const;
@@ -97,19 +97,22 @@ private:
     // Shares of the gradient by users' logical device: they are summed in that order, whatever physical
     // devices they came from (spec 3.11).
     struct Share {
-        Matrix matrix;
+        Matrix matrix;   // on the users' device
+        Matrix arrived;  // here, where that is another one
         bool empty;
     };
+    Matrix& arrived(Share& share);
     const Matrix* complete_gradient();
     // Transfers in half precision (spec 3.11): forward by the giver's quantF, backward by its quantB.
     bool arrives_rounded(const Layer& input) const;
+    bool arrives_as_copy(const Layer& input) const { return &input.device_ != &device_ || arrives_rounded(input); }
 
     const int index_;
     const std::uint64_t seed_;
     const int logical_device_;
     const bool wants_gradient_, host_transfers_, half_forward_, half_backward_;
     std::vector<Layer*> inputs_, users_;
-    std::map<int, Matrix> rounded_inputs_;  // of those that arrive so
+    std::map<int, Matrix> arrived_inputs_;  // of those that arrive as copies
     std::map<int, Share> shares_;
     const Matrix* gradient_ = nullptr;
     FusedCost* fused_ = nullptr;

@@ -41,6 +41,7 @@ public:
         cols_ = cols;
     }
 
+    Device& device() const { return *device_; }
     int rows() const { return rows_; }
     int cols() const { return cols_; }
     std::size_t size() const { return static_cast<std::size_t>(rows_) * cols_; }

@@ -53,6 +53,14 @@ Layer& Net::find(const std::string& name) const {
     return *found->second;
 }
 
+const Matrix& Net::activations(const std::string& layer) const {
+    check_idle();
+    const Matrix& outputs = find(layer).outputs();
+    if (outputs.size() == 0)
+        throw EngineError("Layer '" + layer + "' has no outputs: no pass has been, or it gave them back");
+    return outputs;
+}
+
 int Net::outputs_of(const std::string& layer) const { return find(layer).config().integer("outputs"); }
 
 int Net::classes_of(const std::string& cost) const { return find(cost).inputs().back()->config().integer("outputs"); }

@@ -56,6 +56,8 @@ public:
     // Activations, gradients and costs of one training pass over all cases, without an update.
     std::map<std::string, HostMatrix> trace(const std::vector<HostData>& data);
 
+    // A layer's outputs in the last pass, on its device, until the next pass.
+    const Matrix& activations(const std::string& layer) const;
     int outputs_of(const std::string& layer) const;
     // Rows of the probabilities that a cost judges.
     int classes_of(const std::string& cost) const;

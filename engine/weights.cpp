@@ -214,6 +214,9 @@ void WeightLayer::share_weights(const std::vector<WeightLayer*>& sources) {
         if (!sources[i]) continue;
         const WeightUse& source = sources[i]->weights_.at(config_.integer("weightSourceMatrixIndices", i));
         if (!source.weights) fail("it shares a matrix of '" + sources[i]->name() + "' that is not defined yet");
+        if (&source.weights->values().device() != &device_)
+            fail("it shares weights with '" + sources[i]->name() +
+                 "', which is on another physical device: --gpu can put both on one");
         weights_[i] = {source.weights, source.weights->add_user(config_.number("epsW", i), schedule("schedW"))};
     }
 }

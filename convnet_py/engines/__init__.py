@@ -21,6 +21,10 @@ class Engine(Protocol):
     ``sync_with_host``; nothing else of it is changed.
     """
 
+    @property
+    def device_name(self) -> str:
+        """What computes, as a user reads it."""
+
     def start_batch(self, data: list[np.ndarray], progress: float, test: bool = False) -> None:
         """Start training on (or, with ``test``, testing) a batch, minibatch by minibatch, and return at once.
 
@@ -86,8 +90,13 @@ def make_engine(
     threads: int,
     transfers: str | None,
     exact_gradients: bool = False,
+    device: str = "cpu",
+    math: str = "fp32",
 ) -> Engine:
-    """The engine ``name`` (a key of ENGINES), built for a net. Raises EngineError where it cannot be had or refuses."""
+    """The engine ``name`` (a key of ENGINES), built for a net. Raises EngineError where it cannot be had or refuses.
+
+    ``device``: cpu or cuda. ``math``: fp32, or tf32 for products on a GPU.
+    """
     module, cls, hint = ENGINES[name]
     try:
         engine = getattr(importlib.import_module(module), cls)
@@ -102,4 +111,6 @@ def make_engine(
         threads=threads,
         transfers=transfers,
         exact_gradients=exact_gradients,
+        device=device,
+        math=math,
     )

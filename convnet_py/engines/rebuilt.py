@@ -1,4 +1,4 @@
-"""The rebuilt engine on the CPU device: engine/ through its binding, by the protocol of this package (spec 6.5)."""
+"""The rebuilt engine: engine/ through its binding, by the protocol of this package (spec 6.5)."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 import numpy as np
 
-from convnet_py import _engine
+from convnet_py import _device, _engine
 from convnet_py.engines import CostsAndCases
 from convnet_py.errors import EngineError
 
@@ -21,14 +21,22 @@ def _engine_errors() -> Iterator[None]:
         raise EngineError(str(error)) from error
 
 
-class RebuiltEngine:
-    """One net on ``len(device_ids)`` logical devices, all of them this machine's CPU.
+def _physical(device_ids: list[int]) -> list[int]:
+    """The GPU of each logical device. RuntimeError where there is none."""
+    count = len(_device.list_gpus())
+    return [number % count if gpu < 0 else gpu for number, gpu in enumerate(device_ids)]
 
-    ``layers``: layer dictionaries by name, in definition order (spec 2.9). ``seed`` keys dropout masks
-    and noise; results depend neither on ``threads`` nor on how logical devices are mapped.
+
+class RebuiltEngine:
+    """One net on ``len(device_ids)`` logical devices: all of them this machine's CPU, or with ``device`` "cuda" GPUs.
+
+    ``layers``: layer dictionaries by name, in definition order (spec 2.9). ``device_ids``: the GPU of each logical
+    device; -1 for any, which is the one of the same number where there are so many. ``seed`` keys dropout masks
+    and noise; results depend neither on ``threads`` nor on how logical devices are mapped. ``math``: "tf32" lets a
+    GPU's products round their factors to TensorFloat-32.
     ``transfers``: "host" rounds what layers with quantF or quantB half send between logical devices
     (spec 3.11). ``exact_gradients``: cnorm passes the gradient that the historic one leaves out (spec 3.3).
-    Raises EngineError for a net that the engine cannot run.
+    Raises EngineError for a net that the engine cannot run, and for a GPU that is not there.
     """
 
     def __init__(
@@ -42,17 +50,22 @@ class RebuiltEngine:
         threads: int = 1,
         transfers: str = "peer",
         exact_gradients: bool = False,
+        device: str = "cpu",
+        math: str = "fp32",
     ):
         self._layers = layers
+        self._threads = threads
         conserve_memory = any(layer.get("conserveMem") for layer in layers.values())
         with _engine_errors():
+            self._gpus = _physical(device_ids) if device == "cuda" else [-1] * len(device_ids)
             self._net = _engine.Net(
                 layers,
-                len(device_ids),
+                self._gpus,
                 minibatch_size,
                 weight_update_freq,
                 seed,
                 threads,
+                math == "tf32",
                 transfers == "host",
                 exact_gradients,
                 conserve_memory,
@@ -60,8 +73,11 @@ class RebuiltEngine:
 
     @property
     def device_name(self) -> str:
-        """The CPU's instruction set in use: avx512, avx2 or baseline."""
-        return self._net.device_name()
+        """The CPU with its instruction set in use (avx512, avx2 or baseline), or the GPUs."""
+        name = self._net.device_name()
+        if self._gpus[0] < 0:
+            return f"CPU ({name}, {self._threads} threads)"
+        return f"GPU {','.join(map(str, dict.fromkeys(self._gpus)))} ({name})"
 
     def start_batch(self, data: list[np.ndarray], progress: float, test: bool = False) -> None:
         with _engine_errors():
@@ -89,6 +105,14 @@ class RebuiltEngine:
         with _engine_errors():
             arrays = self._net.trace(list(data))
         return {**arrays, **{f"costs/{name}": np.array(values) for name, values in self._net.costs_of_trace().items()}}
+
+    def activations(self, layer: str) -> _engine.DeviceArray:
+        """The outputs of a layer in the last pass, (outputs, cases), in the memory of its device, without a copy.
+
+        Raises EngineError while a batch is in flight, and where there are none.
+        """
+        with _engine_errors():
+            return self._net.activations(layer)
 
     def sync_with_host(self) -> None:
         for name, layer in self._layers.items():

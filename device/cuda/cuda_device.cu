@@ -1,6 +1,8 @@
 // Memory and the device's own affairs on a GPU.
 #include "device/cuda/cuda_device.h"
 
+#include <cstring>
+
 #include "device/cuda/launch.h"
 
 namespace convnet::cuda {
@@ -51,6 +53,33 @@ void Memory::release(void* memory) {
     free_.emplace(sizes_.at(memory), memory);
 }
 
+Staging::~Staging() {
+    for (Buffer& buffer : buffers_) {
+        if (buffer.sent) cudaEventDestroy(buffer.sent);
+        if (buffer.memory) cudaFreeHost(buffer.memory);
+    }
+}
+
+float* Staging::next(std::size_t count) {
+    turn_ = 1 - turn_;
+    Buffer& buffer = buffers_[turn_];
+    if (!buffer.sent) check(cudaEventCreateWithFlags(&buffer.sent, cudaEventDisableTiming), "staging");
+    check(cudaEventSynchronize(buffer.sent), "staging");
+    if (buffer.capacity < count) {
+        if (buffer.memory) check(cudaFreeHost(buffer.memory), "staging");
+        buffer = {nullptr, 0, buffer.sent};
+        check(cudaHostAlloc(&buffer.memory, count * sizeof(float), cudaHostAllocDefault), "page-locked host memory");
+        buffer.capacity = count;
+    }
+    return buffer.memory;
+}
+
+void Staging::send(float* target, std::size_t count) {
+    const Buffer& buffer = buffers_[turn_];
+    check(cudaMemcpyAsync(target, buffer.memory, count * sizeof(float), cudaMemcpyHostToDevice), "copy from the host");
+    check(cudaEventRecord(buffer.sent), "staging");
+}
+
 namespace {
 
 int selected(int gpu) {
@@ -93,9 +122,10 @@ void CudaDevice::copy_cases_from_host(const float* host, std::int64_t rows, std:
                                       std::int64_t first, std::int64_t cases, float* target) {
     if (rows == 0 || cases == 0) return;
     select();
-    check(cudaMemcpy2D(target, cases * sizeof(float), host + first, total_cases * sizeof(float), cases * sizeof(float),
-                       rows, cudaMemcpyHostToDevice),
-          "copy of cases from the host");
+    float* staged = staging_.next(rows * cases);
+    for (std::int64_t row = 0; row < rows; row++)
+        std::memcpy(staged + row * cases, host + row * total_cases + first, cases * sizeof(float));
+    staging_.send(target, rows * cases);
 }
 
 void CudaDevice::copy_from_device(Device& source_device, const float* source, float* target, std::size_t count) {

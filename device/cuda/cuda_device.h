@@ -2,6 +2,8 @@
 // default stream, so that operations of several threads and of code around this library keep their order (spec 6.3.9).
 #pragma once
 
+#include <cuda_runtime.h>
+
 #include <cstddef>
 #include <cstdint>
 #include <map>
@@ -49,6 +51,30 @@ public:
 private:
     Memory& memory_;
     T* const data_;
+};
+
+// Page-locked host memory through which cases reach a GPU: the copy runs while the host goes on. Two buffers take
+// turns, so that one can be filled while the other is still being read.
+class Staging {
+public:
+    Staging() = default;
+    ~Staging();
+    Staging(const Staging&) = delete;
+    Staging& operator=(const Staging&) = delete;
+
+    // The buffer whose turn it is, once nothing reads it any more.
+    float* next(std::size_t count);
+    // Copies `count` values from it to the GPU's memory, in order with the kernels.
+    void send(float* target, std::size_t count);
+
+private:
+    struct Buffer {
+        float* memory = nullptr;
+        std::size_t capacity = 0;
+        cudaEvent_t sent = nullptr;
+    };
+    Buffer buffers_[2];
+    int turn_ = 0;
 };
 
 class CudaDevice final : public Device {
@@ -176,6 +202,7 @@ private:
     const bool tf32_;
     Memory memory_;
     Blas blas_;
+    Staging staging_;
 };
 
 // As in the CPU device: target = scale.targets * target + scale.output * result, never reading a target that is to be

@@ -102,7 +102,6 @@ def test_what_excuses_mandatory_options():
 @pytest.mark.parametrize(
     ("more", "message"),
     [
-        (["--device=cuda"], "--device: 'cuda' is not built; takes cpu"),
         (["--gpu=0,1"], "--gpu: got 2 devices, takes 1 (--num-gpus)"),
         (["--num-gpus=2", "--gpu=0"], "--gpu: got 1 devices, takes 2 (--num-gpus)"),
         (["--check-grads=1", "--data-provider=cifar"], "--check-grads: needs a dummy provider"),

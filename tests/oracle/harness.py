@@ -1,8 +1,9 @@
 """How a device operation is held against its oracle: drawn values, poisoned targets, thread counts, error bounds.
 
 Spec 3 in general: scaleTargets 0 must not read the target, and one seed gives the same bits with any number
-of threads, and from call to call. With CONVNET_TEST_DEVICE=cuda in the environment the device is a GPU, or with
-CONVNET_CUDA_LIBRARY its emulation (tests/cuda). An operation's arrays are given in the order of ``_device.pyi``, those that it writes being named by index.
+of threads, and from call to call. An operation's arrays are given in the order of ``_device.pyi``, those that it
+writes being named by index. With CONVNET_TEST_DEVICE=cuda in the environment the device is a GPU, or its emulation
+where CONVNET_CUDA_LIBRARY names that (tests/cuda).
 """
 
 from __future__ import annotations
@@ -26,7 +27,8 @@ ON_GPU = os.environ.get("CONVNET_TEST_DEVICE") == "cuda"
 if ON_GPU:
     device.use_gpu(0)
 
-#: The settings of every drawn test: always the same examples, no time limit on a shared machine. Emulated threads are slow.
+#: The settings of every drawn test: always the same examples (fewer where threads are emulated, which is slow), no
+#: time limit on a shared machine.
 drawn = settings(deadline=None, derandomize=True, max_examples=int(os.environ.get("CONVNET_TEST_EXAMPLES", 100)))
 
 #: Case counts at and beside every vector and tile width of 4 to 128.

@@ -17,4 +17,4 @@ def dropout(layer: dict, inputs: list[Tensor], run: Pass) -> Tensor:
         return x * float(keep)
     # Elements are numbered in the protocol's order, cases fastest.
     mask = uniform(run.key(layer), x.numel()).reshape(x.shape[1], x.shape[0]) < keep
-    return x * torch.from_numpy(mask.T).float()
+    return x * torch.as_tensor(mask.T).float()

@@ -25,15 +25,14 @@ _GRADIENTS_OF = {"weights": "weight_gradients", "biases": "bias_gradients"}
 
 
 class TorchEngine:
-    """A net computed by PyTorch on the CPU, with autograd's gradients where the historic ones are those.
+    """A net computed by PyTorch, with autograd's gradients where the historic ones are those.
 
     ``layers``: layer dictionaries by name, in definition order (spec 2.9). ``device_ids``: one per logical
-    device; all of them are this machine's CPU, and they matter for ``transfers`` "host" alone, which rounds
-    what layers of quantF or quantB ``half`` send to other devices (spec 3.11). ``seed`` keys masks and noise,
-    as in the rebuilt engine. Raises EngineError for a net that it cannot run.
+    device; all of them are the CPU, or with ``device`` "cuda" one GPU, and they matter for ``transfers`` "host"
+    alone, which rounds what layers of quantF or quantB ``half`` send to other devices (spec 3.11). ``math``: "tf32"
+    lets a GPU's products round their factors to TensorFloat-32. ``seed`` keys masks and noise, as in the rebuilt
+    engine. Raises EngineError for a net that it cannot run, or where PyTorch finds no GPU.
     """
-
-    device_name = "torch-cpu"
 
     def __init__(
         self,
@@ -46,9 +45,15 @@ class TorchEngine:
         threads: int = 1,
         transfers: str | None = "peer",
         exact_gradients: bool = False,
+        device: str = "cpu",
+        math: str = "fp32",
     ):
         if minibatch_size < 1 or weight_update_freq < 1:
             raise EngineError("the minibatch size and the minibatches per weight update must be at least 1")
+        if device == "cuda" and not torch.cuda.is_available():
+            raise EngineError("the torch engine finds no GPU: it needs a PyTorch built for CUDA, and a driver")
+        self._device = torch.device(device)
+        self._tf32 = math == "tf32"
         self._layers = layers
         self._minibatch_size = minibatch_size
         self._update_freq = weight_update_freq
@@ -60,7 +65,8 @@ class TorchEngine:
         self._index = {name: i for i, name in enumerate(layers)}
         self._users = Counter(source for layer in layers.values() for source in layer.get("inputs", ()))
         self._check_layers(len(device_ids))
-        self._weights = WeightsOfNet(layers, self._index, seed)
+        with self._device:
+            self._weights = WeightsOfNet(layers, self._index, seed)
         self._matrices = self._weights.matrices
         self._worker = ThreadPoolExecutor(1, "torch engine")
         self._in_flight: Future[CostsAndCases] | None = None
@@ -117,13 +123,21 @@ class TorchEngine:
         """Raises EngineError: its gradients are autograd's; compare it with the rebuilt engine instead."""
         raise EngineError("the torch engine has no gradient check: 'convnet compare' takes its place")
 
+    @property
+    def device_name(self) -> str:
+        """The CPU or the GPU, as a user reads it."""
+        where = torch.cuda.get_device_name() if self._device.type == "cuda" else f"CPU, {self._threads} threads"
+        return f"PyTorch {torch.__version__} ({where})"
+
     def _start(self, job: Callable[[], CostsAndCases]) -> None:
         self._check_idle()
         self._in_flight = self._worker.submit(self._on_threads, job)
 
     def _on_threads(self, job: Callable[[], Any]) -> Any:
         torch.set_num_threads(self._threads)
-        return job()
+        torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = self._tf32
+        with self._device:
+            return job()
 
     def _reported(self, job: Callable[[], Any]) -> Any:
         try:
@@ -216,7 +230,7 @@ class TorchEngine:
                 labels = outputs[self._layers[name]["inputs"][0]]
                 values[name] = COSTS["cost.logreg"](self._layers[name], CostInputs([labels, mean], None)).values
                 if probs is not None and name == logreg_name:
-                    probs[minibatch] = mean.numpy()
+                    probs[minibatch] = mean.cpu().numpy()
             _add(costs, values)
         return costs, cases
 
@@ -229,7 +243,7 @@ class TorchEngine:
             outputs, values = self._forward(data, minibatch, self._pass(train=False))
             _add(costs, values)
             for array, name in zip(features, names, strict=True):
-                array[minibatch] = outputs[name].numpy()
+                array[minibatch] = outputs[name].cpu().numpy()
         return costs, cases
 
     def _forward(
@@ -241,7 +255,7 @@ class TorchEngine:
         sent: dict[tuple[str, int], Tensor] = {}
         for name, layer in self._layers.items():
             if layer["type"] == "data":
-                outputs[name] = torch.from_numpy(np.array(data[layer["dataIdx"]][:, minibatch].T, order="C"))
+                outputs[name] = torch.as_tensor(np.array(data[layer["dataIdx"]][:, minibatch].T, order="C"))
             else:
                 inputs = [self._received(layer, source, outputs, sent) for source in layer["inputs"]]
                 if layer["type"] in COSTS:
@@ -311,7 +325,7 @@ class TorchEngine:
             arrays[f"activations/{name}"] = _rows_by_cases(outputs)
             if f"activations/{name}" in follow:
                 others = np.array(follow[f"activations/{name}"].T, dtype=np.float32, order="C")
-                outputs = _Replaced.apply(outputs, torch.from_numpy(others))
+                outputs = _Replaced.apply(outputs, torch.as_tensor(others))
             if layer["gradConsumer"]:
                 # Also above weights that do not learn.
                 outputs.requires_grad_().register_hook(lambda gradient: keep(name, gradient))
@@ -326,7 +340,7 @@ class TorchEngine:
         for matrix in self._matrices:
             if matrix.learns:
                 kind, _, name = matrix.name.partition("/")
-                arrays[f"{_GRADIENTS_OF[kind]}/{name}"] = matrix.gradient().numpy()
+                arrays[f"{_GRADIENTS_OF[kind]}/{name}"] = matrix.gradient().cpu().numpy()
         return {**arrays, **{f"costs/{name}": np.array(values) for name, values in costs.items()}}
 
     # State
@@ -341,7 +355,7 @@ class TorchEngine:
                 values, increments = layer["biases"], layer["biasesInc"]
             else:
                 values, increments = layer["weights"][owner.input], layer["weightsInc"][owner.input]
-            values[...], increments[...] = matrix.values.numpy(), matrix.increments.numpy()
+            values[...], increments[...] = matrix.values.cpu().numpy(), matrix.increments.cpu().numpy()
 
     def state(self) -> dict[str, np.ndarray]:
         """As the protocol says."""
@@ -349,7 +363,7 @@ class TorchEngine:
         state = {"minibatches": np.array(self._minibatches, dtype=np.uint64)}
         for matrix in self._matrices:
             for name, values in matrix.pending().items():
-                state[f"pending/{matrix.name}/{name}"] = values.numpy().copy()
+                state[f"pending/{matrix.name}/{name}"] = values.cpu().numpy().copy()
         return state
 
     def restore(self, state: dict[str, np.ndarray]) -> None:
@@ -362,7 +376,8 @@ class TorchEngine:
             saved = {name.removeprefix(prefix): a for name, a in state.items() if name.startswith(prefix)}
             if any(a.shape != tuple(matrix.values.shape) for a in saved.values()):
                 raise EngineError(f"the saved state is not of this net: other shape of {matrix.name}")
-            matrix.restore_pending({name: torch.from_numpy(a.copy()) for name, a in saved.items()})
+            with self._device:
+                matrix.restore_pending({name: torch.as_tensor(a.copy()) for name, a in saved.items()})
         self._minibatches = int(state["minibatches"])
 
 
@@ -407,4 +422,4 @@ def _sum_of(one: Tensor | None, other: Tensor | None) -> Tensor | None:
 
 
 def _rows_by_cases(values: Tensor) -> np.ndarray:
-    return np.array(values.detach().numpy().T, order="C")
+    return np.array(values.detach().cpu().numpy().T, order="C")

@@ -22,7 +22,7 @@ def nailbed(layer: dict, inputs: list[Tensor], _: Pass) -> Tensor:
 
 @layer_type("blur")
 def blur(layer: dict, inputs: list[Tensor], _: Pass) -> Tensor:
-    taps = torch.from_numpy(np.ascontiguousarray(layer["filter"], dtype=np.float32)).flatten()
+    taps = torch.as_tensor(np.ascontiguousarray(layer["filter"], dtype=np.float32)).flatten()
     radius, size = len(taps) // 2, layer["imgSize"]
     offsets = torch.arange(size)[None, :] - torch.arange(size)[:, None] + radius
     inside = (offsets >= 0) & (offsets <= 2 * radius)
@@ -44,7 +44,7 @@ def _resized(images: Tensor, size: int, scale: float) -> Tensor:
     matrix[np.arange(size), below] = 1 - (coordinates - below)
     # A single source pixel has none above it, and then the coordinate is below 0.
     matrix[np.arange(size), np.minimum(below + 1, source - 1)] += coordinates - below
-    return along_both_axes(images, torch.from_numpy(matrix))
+    return along_both_axes(images, torch.as_tensor(matrix))
 
 
 @layer_type("resize")

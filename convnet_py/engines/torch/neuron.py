@@ -54,7 +54,7 @@ def _noisy_relu(layer: dict, x: Tensor, run: Pass) -> Tensor:
     """relu(relu(x) + relu(x) N(0, 1)), whose gradient passes where the output is above 0."""
     noise = normal(run.key(layer), x.numel()).reshape(x.shape[1], x.shape[0])
     rectified = torch.relu(x.detach())
-    outputs = torch.relu(rectified + torch.from_numpy(noise.T).float() * rectified)
+    outputs = torch.relu(rectified + torch.as_tensor(noise.T).float() * rectified)
     return _WithSlope.apply(x, outputs, (outputs > 0).float())
 
 

@@ -88,7 +88,7 @@ def _drawn(windows: _Windows, padded: Tensor, layer: dict, run: Pass) -> Tensor:
     totals_or_areas = torch.where(totals > 0, totals, sum(inside))
     # Outputs are numbered in the protocol's order, cases fastest.
     draws = uniform(run.key(layer), totals.numel()).reshape(-1, len(padded)).T.reshape(totals.shape)
-    thresholds = torch.from_numpy(draws.copy()).double() * totals_or_areas
+    thresholds = torch.as_tensor(draws.copy()).double() * totals_or_areas
     running = torch.zeros_like(totals)
     outputs, open_yet = torch.empty_like(totals, dtype=torch.float32), torch.ones_like(totals, dtype=torch.bool)
     for x, is_inside in zip(windows.elements(padded), inside, strict=True):

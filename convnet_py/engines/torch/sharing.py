@@ -54,7 +54,7 @@ class WeightsOfNet:
         return self._owned[place].add_user(User(layer["name"], None, layer["epsB"], layer["schedB"]))
 
     def _own(self, place: tuple, arrays: tuple, rule: Rule, noise_layer: int) -> None:
-        values, increments = (torch.from_numpy(np.array(array, order="C")) for array in arrays)
+        values, increments = (torch.as_tensor(np.array(array, order="C")) for array in arrays)
         self._owned[place] = Weights(values, increments, rule, self._seed, noise_layer)
 
 
