@@ -1,4 +1,4 @@
-"""What can compute: the choice between CPU and GPU, and ``convnet devices`` (house plan, "Devices are chosen at run time")."""
+"""What can compute: the choice between CPU and GPU, and ``convnet devices`` (house plan, "Decisions")."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The CUDA device's kernels, run on the CPU by platform/emulation, against the oracles of tests/oracle (design, "Tests").
+"""The CUDA device's kernels, run on the CPU by platform/emulation, against the oracles of tests/oracle (house plan).
 
 Products of matrices come from a BLAS of the CPU here; cuBLAS itself takes part on a GPU only (tests/gpu).
 """
