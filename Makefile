@@ -17,7 +17,7 @@ test: $(VENV)/.built $(VENV)/.test-tools
 
 lint: $(VENV)/.built $(VENV)/.test-tools
 	@$(BIN)/ruff check .
-	@$(BIN)/clang-format --dry-run --Werror $$(find device engine -name '*.cpp' -o -name '*.h')
+	@$(BIN)/clang-format --dry-run --Werror $$(find device engine -name '*.cpp' -o -name '*.h' -o -name '*.cu')
 
 # For FUZZ_SECONDS; what was found is kept in build/fuzz.
 fuzz: $(VENV)/.built $(VENV)/.test-tools

@@ -79,9 +79,9 @@ def main() -> int:
     parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
     parser.add_argument("--repeats", type=int, default=5)
     options = parser.parse_args()
-    _device.set_threads(options.threads)
+    _device.use_cpu(options.threads)
     sgemm_flops, sgemm = sgemm_runs()
-    print(f"{_device.isa()}, {options.threads} threads, minibatch {options.cases}; target {TARGET} of sgemm")
+    print(f"{_device.device_name()}, {options.threads} threads, minibatch {options.cases}; target {TARGET} of sgemm")
     print(f"{'layer':6} {'operation':16} {'GFLOP/s':>8} {'sgemm':>8} {'ratio':>6}")
     lowest = np.inf
     for name, *shape in LAYERS:

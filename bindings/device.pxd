@@ -3,6 +3,7 @@ from libc.stddef cimport size_t
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 from libcpp cimport bool
 from libcpp.memory cimport unique_ptr
+from libcpp.pair cimport pair
 from libcpp.string cimport string
 from libcpp.vector cimport vector
 
@@ -61,8 +62,18 @@ cdef extern from "device/device.h" namespace "convnet" nogil:
         const int* top_down
         const int* leaf_counts
 
+    cdef cppclass Gpu:
+        string name
+        pair[int, int] capability
+        size_t total_bytes, free_bytes
+        int driver, runtime
+
     cdef cppclass Device:
-        string name()
+        string name() except +
+        float* allocate(size_t) except +
+        void release(float*) except +
+        void copy_from_host(const float*, float*, size_t) except +
+        void copy_to_host(const float*, float*, size_t) except +
         void conv_forward(const ConvShape&, const float*, const float*, float*, Scale) except +
         void conv_image_gradient(const ConvShape&, const float*, const float*, float*, Scale) except +
         void conv_weight_gradient(const ConvShape&, const float*, const float*, float*, int, Scale) except +
@@ -133,4 +144,6 @@ cdef extern from "device/device.h" namespace "convnet" nogil:
         void treefc_update(const Tree&, float*, float*, const float*, int, float, float, float, float) except +
 
     unique_ptr[Device] make_cpu_device(int threads) except +
+    unique_ptr[Device] make_cuda_device(int gpu, bool tf32) except +
+    vector[Gpu] list_cuda_gpus "convnet::list_gpus"() except +
     double rate_at_progress "convnet::schedule_rate"(const string& kind, double base, double progress, double tgt_factor, int num_steps) except +

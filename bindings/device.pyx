@@ -1,5 +1,5 @@
 # The operations of device.h on NumPy arrays, by the same names (convnet_py/_device.pyi documents them).
-# Every array is checked here, once; the C++ side trusts what it gets.
+# Every array is checked here, once; the C++ side trusts what it gets. On a GPU each operation works on copies there.
 cimport numpy as cnp
 from libc.stddef cimport size_t
 from libc.stdint cimport uint32_t, uint64_t
@@ -7,6 +7,7 @@ from libcpp.memory cimport unique_ptr
 
 from device cimport *
 
+import functools
 import os
 
 import numpy as np
@@ -15,25 +16,88 @@ cnp.import_array()
 
 cdef unique_ptr[Device] the_device = make_cpu_device(len(os.sched_getaffinity(0)))
 cdef int the_threads = len(os.sched_getaffinity(0))
+# Of the operation that runs, on a GPU: address of an array's values -> its copy. None on the CPU, which needs none.
+cdef dict the_copies = None
 
 
-def set_threads(int threads):
-    """Use `threads` threads from now on; results do not depend on it."""
-    global the_threads
+def use_cpu(int threads):
+    """Compute on the CPU with `threads` threads from now on; results do not depend on their number."""
+    global the_threads, the_copies
     if threads < 1:
         raise ValueError(f"threads: expected at least 1, got {threads}")
     the_device.reset(make_cpu_device(threads).release())
     the_threads = threads
+    the_copies = None
+
+
+def use_gpu(int gpu, *, bint tf32=False):
+    """Compute on a GPU from now on, on copies of the arrays there. RuntimeError: what is missing for it."""
+    global the_threads, the_copies
+    the_device.reset(make_cuda_device(gpu, tf32).release())
+    the_threads = 0
+    the_copies = {}
 
 
 def get_threads():
-    """The number of threads in use."""
+    """The number of threads in use; 0 on a GPU."""
     return the_threads
 
 
-def isa():
-    """The instruction set in use: avx512, avx2 or baseline."""
+def device_name():
+    """The instruction set in use (avx512, avx2 or baseline), or the name of the GPU."""
     return the_device.get().name().decode()
+
+
+def list_gpus():
+    """The GPUs that the CUDA device can use: a dictionary each. RuntimeError: what is missing for it."""
+    cdef Gpu gpu
+    found = []
+    for gpu in list_cuda_gpus():
+        found.append({
+            "name": gpu.name.decode(), "capability": (gpu.capability.first, gpu.capability.second),
+            "total_bytes": gpu.total_bytes, "free_bytes": gpu.free_bytes, "driver": gpu.driver, "runtime": gpu.runtime,
+        })
+    return found
+
+
+cdef class _Copy:
+    """An array's values on the GPU."""
+
+    cdef object array
+    cdef float* data
+    cdef bint written
+
+    def __cinit__(self, cnp.ndarray array):
+        self.array = array
+        self.data = the_device.get().allocate(array.size)
+        the_device.get().copy_from_host(<const float*> cnp.PyArray_DATA(array), self.data, array.size)
+
+    def __dealloc__(self):
+        the_device.get().release(self.data)
+
+    cdef copy_back(self):
+        if self.written:
+            the_device.get().copy_to_host(self.data, <float*> cnp.PyArray_DATA(self.array), self.array.size)
+
+
+def _operation(function):
+    """An operation that, on a GPU, copies back what it wrote."""
+    @functools.wraps(function)
+    def operation(*arguments, **keywords):
+        try:
+            result = function(*arguments, **keywords)
+            if the_copies:
+                for copy in the_copies.values():
+                    (<_Copy> copy).copy_back()
+        finally:
+            if the_copies:
+                the_copies.clear()
+        return result
+
+    return operation
+
+
+_not_operations = set(globals())
 
 
 cdef str _described(object a):
@@ -53,7 +117,15 @@ cdef float* matrix(object a, str name, rows=None, cols=None, bint written=False)
     if written and not a.flags.writeable:
         raise ValueError(f"{name}: expected a writable array, got a read-only one")
     # An array without elements has no data to point to; no operation reads it.
-    return <float*> cnp.PyArray_DATA(a)
+    cdef float* data = <float*> cnp.PyArray_DATA(a)
+    if the_copies is None:
+        return data
+    cdef size_t address = <size_t> data
+    if address not in the_copies:
+        the_copies[address] = _Copy(a)
+    cdef _Copy copy = the_copies[address]
+    copy.written = copy.written or written
+    return copy.data
 
 
 cdef _positive(dict numbers):
@@ -429,7 +501,8 @@ def blur(images, filter, targets, *, int channels, float scale_targets=0, float 
     cdef int size = _side(images, channels)
     cdef int cases = images.shape[1]
     cdef float* x = matrix(images, "images")
-    cdef float* f = matrix(filter, "filter", 1)
+    matrix(filter, "filter", 1)
+    cdef float* f = <float*> cnp.PyArray_DATA(filter)  # host memory on every device
     if filter.shape[1] % 2 == 0:
         raise ValueError(f"filter: expected an odd number of values, got {filter.shape[1]}")
     cdef int radius = filter.shape[1] // 2
@@ -1033,3 +1106,8 @@ def treefc_update(weights, increments, gradients, *, tree, int root, float momen
 
 def schedule_rate(double base, double progress, *, str kind="default", double tgt_factor=10, int num_steps=1):
     return rate_at_progress(kind.encode(), base, progress, tgt_factor, num_steps)
+
+
+for _name in set(globals()) - _not_operations - {"_not_operations", "schedule_rate"}:
+    if not _name.startswith("_"):
+        globals()[_name] = _operation(globals()[_name])

@@ -11,6 +11,7 @@ Gradients are of minus the cost. ``seed``, ``layer``, ``update`` key a Philox dr
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,9 +19,19 @@ from numpy.typing import NDArray
 F = NDArray[np.float32]
 Size = int | tuple[int, int]
 
-def set_threads(threads: int) -> None: ...
+def use_cpu(threads: int) -> None: ...
+
+# On copies of the arrays, made and brought back by each operation. RuntimeError: what is missing for it.
+def use_gpu(gpu: int, *, tf32: bool = False) -> None: ...
+
+# 0 on a GPU.
 def get_threads() -> int: ...
-def isa() -> str: ...
+
+# avx512, avx2 or baseline; or the name of the GPU.
+def device_name() -> str: ...
+
+# name, capability (major, minor), total_bytes, free_bytes; driver, runtime: CUDA versions, 1000 major + 10 minor.
+def list_gpus() -> list[dict[str, Any]]: ...
 
 # 3.1 convolution. weights: (filter_channels * filter_size^2, filters), rows channel-major; local ones:
 # (modules * filter_channels * filter_size^2, filters), module outermost.

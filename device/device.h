@@ -12,6 +12,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 // Visible outside the device library; all else in it is hidden.
@@ -132,6 +133,12 @@ public:
     // Columns [first, first + cases) of a host matrix of rows x total_cases, as a rows x cases matrix.
     virtual void copy_cases_from_host(const float* host, std::int64_t rows, std::int64_t total_cases,
                                       std::int64_t first, std::int64_t cases, float* target) = 0;
+    // From another device's memory, that of another kind too: then through the host.
+    virtual void copy_from_device(Device& source_device, const float* source, float* target, std::size_t count) {
+        std::vector<float> host(count);
+        source_device.copy_to_host(source, host.data(), count);
+        copy_from_host(host.data(), target, count);
+    }
     virtual void fill(float* target, std::size_t count, float value) = 0;
     // Waits for everything asked for so far.
     virtual void synchronize() = 0;
@@ -295,6 +302,19 @@ public:
 // The CPU device with the widest instruction set that this machine has: avx512, avx2 or baseline.
 // CONVNET_ISA in the environment names a narrower one. threads >= 1; results do not depend on it.
 CONVNET_PUBLIC std::unique_ptr<Device> make_cpu_device(int threads);
+
+struct Gpu {
+    std::string name;
+    std::pair<int, int> capability;  // compute capability: major, minor
+    std::size_t total_bytes = 0, free_bytes = 0;
+    int driver = 0, runtime = 0;  // the CUDA versions that the driver knows and this build uses: 1000 major + 10 minor
+};
+
+// The CUDA device of a physical GPU. It is a library of its own, libconvnet_cuda.so beside this one, or the file that
+// CONVNET_CUDA_LIBRARY in the environment names. tf32: matrix products and convolutions may round their factors to
+// TensorFloat-32. Throws std::runtime_error, one line that says what is missing: the library, a driver, the GPU.
+CONVNET_PUBLIC std::unique_ptr<Device> make_cuda_device(int gpu, bool tf32);
+CONVNET_PUBLIC std::vector<Gpu> list_gpus();
 
 // The rate at `progress` in [0, 1], noise excluded (spec 3.8). kind: default, linear, exp, dexp or jdexp.
 CONVNET_PUBLIC double schedule_rate(const std::string& kind, double base, double progress, double tgt_factor,

@@ -1,5 +1,4 @@
 // Random draws on the CPU: dropout masks, uniforms (design: Philox, keyed by seed, layer, update, element).
-#include <array>
 #include <cstdint>
 
 #include "device/philox.h"

@@ -18,8 +18,8 @@ endif()
 #
 # FILEs, absolute or relative to DIR (default: this source folder), lie under DIR and keep their places relative to each
 # other. Each header that declares or launches a kernel, or has shared memory, must be one of them; headers
-# (.cuh, .h, .hpp, .inl) are not compiled by themselves. Their folders are on the include path, the translated ones
-# first. Historic sources compile as they are: the flags of flags.txt, C++17 with GNU extensions.
+# (.cuh, .h, .hpp, .inl) are not compiled by themselves. DIR and their folders are on the include path, the translated
+# ones first. Historic sources compile as they are: the flags of flags.txt, C++17 with GNU extensions.
 function(add_emulated_library name)
   cmake_parse_arguments(PARSE_ARGV 1 arg "STATIC;SHARED;MODULE;OBJECT" "ROOT" "")
   if(NOT arg_ROOT)
@@ -66,7 +66,7 @@ function(add_emulated_library name)
   add_library(${name} ${kind} ${outputs})
   file(STRINGS ${CONVNET_EMULATION_DIR}/flags.txt flags)
   target_compile_options(${name} PRIVATE ${flags})
-  target_include_directories(${name} PRIVATE ${translated_folders} ${original_folders})
+  target_include_directories(${name} PRIVATE ${copies} ${translated_folders} ${root} ${original_folders})
   target_link_libraries(${name} PUBLIC convnet_emulation)
   set_target_properties(${name} PROPERTIES CXX_STANDARD 17 CXX_EXTENSIONS ON POSITION_INDEPENDENT_CODE ON)
 endfunction()

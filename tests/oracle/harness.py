@@ -1,11 +1,13 @@
 """How a device operation is held against its oracle: drawn values, poisoned targets, thread counts, error bounds.
 
 Spec 3 in general: scaleTargets 0 must not read the target, and one seed gives the same bits with any number
-of threads. An operation's arrays are given in the order of ``_device.pyi``, those that it writes being named by index.
+of threads, and from call to call. With CONVNET_TEST_DEVICE=cuda in the environment the device is a GPU, or with
+CONVNET_CUDA_LIBRARY its emulation (tests/cuda). An operation's arrays are given in the order of ``_device.pyi``, those that it writes being named by index.
 """
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -20,8 +22,12 @@ Array = np.ndarray
 #: Spacing of float32 at 1: twice the largest relative error of one rounded operation.
 EPS = 2.0**-23
 
-#: The settings of every drawn test: always the same examples, no time limit on a shared machine.
-drawn = settings(deadline=None, derandomize=True, max_examples=100)
+ON_GPU = os.environ.get("CONVNET_TEST_DEVICE") == "cuda"
+if ON_GPU:
+    device.use_gpu(0)
+
+#: The settings of every drawn test: always the same examples, no time limit on a shared machine. Emulated threads are slow.
+drawn = settings(deadline=None, derandomize=True, max_examples=int(os.environ.get("CONVNET_TEST_EXAMPLES", 100)))
 
 #: Case counts at and beside every vector and tile width of 4 to 128.
 case_counts = st.sampled_from([1, 2, 3, 5, 7, 8, 12, 15, 16, 17, 24, 31, 32, 33, 47, 48, 49, 63, 64, 65, 127, 128, 129])
@@ -69,14 +75,19 @@ def _on_thread_counts(
     operation: Callable[..., Any], arrays: tuple[Any, ...], keywords: dict[str, Any]
 ) -> Iterator[Any]:
     """(number of threads, the value that ``operation`` returns, the copies of ``arrays`` it worked on)."""
+    if ON_GPU:
+        for _ in range(2):
+            copies = [_copy(a) for a in arrays]
+            yield 0, operation(*copies, **keywords), copies
+        return
     before = device.get_threads()
     try:
         for threads in (1, 2, 3):
-            device.set_threads(threads)
+            device.use_cpu(threads)
             copies = [_copy(a) for a in arrays]
             yield threads, operation(*copies, **keywords), copies
     finally:
-        device.set_threads(before)
+        device.use_cpu(before)
 
 
 def run(operation: Callable[..., Any], *arrays: Any, written: tuple[int, ...] = (-1,), **keywords: Any) -> list[Array]:

@@ -270,5 +270,5 @@ def test_elementwise_max_inputs() -> None:
 def test_threads(threads: int) -> None:
     before = device.get_threads()
     with pytest.raises(ValueError, match=r"threads.* at least 1"):
-        device.set_threads(threads)
+        device.use_cpu(threads)
     assert device.get_threads() == before

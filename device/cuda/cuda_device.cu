@@ -1,0 +1,119 @@
+// Memory and the device's own affairs on a GPU.
+#include "device/cuda/cuda_device.h"
+
+#include "device/cuda/launch.h"
+
+namespace convnet::cuda {
+
+Memory::~Memory() {
+    cudaSetDevice(gpu_);
+    give_back();
+}
+
+void Memory::give_back() {
+    for (const auto& [bytes, memory] : free_) {
+        sizes_.erase(memory);
+        cudaFree(memory);
+    }
+    free_.clear();
+}
+
+void* Memory::allocate(std::size_t bytes) {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    if (bytes == 0) bytes = sizeof(float);  // a pointer of its own, as for any size
+    if (const auto found = free_.find(bytes); found != free_.end()) {
+        void* memory = found->second;
+        free_.erase(found);
+        return memory;
+    }
+    void* memory = nullptr;
+    cudaError_t status = cudaMalloc(&memory, bytes);
+    if (status == cudaErrorMemoryAllocation) {
+        cudaGetLastError();  // which would give the same error again
+        give_back();
+        status = cudaMalloc(&memory, bytes);
+    }
+    if (status == cudaErrorMemoryAllocation) {
+        cudaGetLastError();
+        std::size_t free = 0, total = 0;
+        cudaMemGetInfo(&free, &total);
+        throw std::runtime_error("CUDA: GPU " + std::to_string(gpu_) + " is out of memory: asked for " +
+                                 std::to_string(bytes >> 20) + " MiB, " + std::to_string(free >> 20) + " of " +
+                                 std::to_string(total >> 20) + " MiB are free");
+    }
+    check(status, "allocation");
+    sizes_[memory] = bytes;
+    return memory;
+}
+
+void Memory::release(void* memory) {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    free_.emplace(sizes_.at(memory), memory);
+}
+
+namespace {
+
+int selected(int gpu) {
+    check(cudaSetDevice(gpu), "choice of the GPU");
+    return gpu;
+}
+
+}  // namespace
+
+CudaDevice::CudaDevice(int gpu, bool tf32) : gpu_(selected(gpu)), tf32_(tf32), memory_(gpu), blas_(tf32) {}
+
+CudaDevice::~CudaDevice() { cudaSetDevice(gpu_); }
+
+void CudaDevice::select() const { selected(gpu_); }
+
+std::string CudaDevice::name() const {
+    cudaDeviceProp properties;
+    check(cudaGetDeviceProperties(&properties, gpu_), "enquiry");
+    return properties.name;
+}
+
+float* CudaDevice::allocate(std::size_t count) {
+    select();
+    return static_cast<float*>(memory_.allocate(count * sizeof(float)));
+}
+
+void CudaDevice::release(float* memory) { memory_.release(memory); }
+
+void CudaDevice::copy_from_host(const float* host, float* target, std::size_t count) {
+    select();
+    check(cudaMemcpy(target, host, count * sizeof(float), cudaMemcpyHostToDevice), "copy from the host");
+}
+
+void CudaDevice::copy_to_host(const float* source, float* host, std::size_t count) {
+    select();
+    check(cudaMemcpy(host, source, count * sizeof(float), cudaMemcpyDeviceToHost), "copy to the host");
+}
+
+void CudaDevice::copy_cases_from_host(const float* host, std::int64_t rows, std::int64_t total_cases,
+                                      std::int64_t first, std::int64_t cases, float* target) {
+    if (rows == 0 || cases == 0) return;
+    select();
+    check(cudaMemcpy2D(target, cases * sizeof(float), host + first, total_cases * sizeof(float), cases * sizeof(float),
+                       rows, cudaMemcpyHostToDevice),
+          "copy of cases from the host");
+}
+
+void CudaDevice::copy_from_device(Device& source_device, const float* source, float* target, std::size_t count) {
+    const auto* other = dynamic_cast<CudaDevice*>(&source_device);
+    if (!other) return Device::copy_from_device(source_device, source, target, count);
+    select();
+    // In order with the default streams of both GPUs; goes through the host where they do not reach each other.
+    check(cudaMemcpyPeer(target, gpu_, source, other->gpu_, count * sizeof(float)), "copy between GPUs");
+}
+
+void CudaDevice::fill(float* target, std::size_t count, float value) {
+    select();
+    for_each("fill", count, [=] __device__(std::int64_t i) { target[i] = value; });
+}
+
+void CudaDevice::synchronize() {
+    select();
+    check(cudaDeviceSynchronize(), "synchronization");
+}
+
+}  // namespace convnet::cuda

@@ -1,0 +1,37 @@
+// How this device's files launch kernels, and what a failed CUDA call becomes: an exception that names the operation.
+#pragma once
+
+#include <cuda_runtime.h>
+
+#include <cstdint>
+#include <stdexcept>
+#include <string>
+
+namespace convnet::cuda {
+
+// A sticky error (an illegal address, say) shows at whichever call comes next; `operation` says which one that was.
+inline void check(cudaError_t status, const char* operation) {
+    if (status != cudaSuccess)
+        throw std::runtime_error(std::string("CUDA: ") + operation + ": " + cudaGetErrorString(status));
+}
+inline void check_launch(const char* operation) { check(cudaGetLastError(), operation); }
+
+constexpr int threads_per_block = 256;
+
+template <class Body>
+__global__ void for_each_kernel(std::int64_t count, Body body) {
+    const std::int64_t i = static_cast<std::int64_t>(blockIdx.x) * blockDim.x + threadIdx.x;
+    if (i < count) body(i);
+}
+
+// body(i) for every i below count, a thread each; body: a __device__ lambda. In this layout neighbouring threads take
+// neighbouring cases.
+template <class Body>
+void for_each(const char* operation, std::int64_t count, Body body) {
+    if (count == 0) return;
+    const unsigned blocks = static_cast<unsigned>((count + threads_per_block - 1) / threads_per_block);
+    for_each_kernel<<<blocks, threads_per_block>>>(count, body);
+    check_launch(operation);
+}
+
+}  // namespace convnet::cuda
