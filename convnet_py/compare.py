@@ -1,8 +1,9 @@
-"""``convnet compare``: two engines, or an engine and a trace, on the same net, weights, batches and masks (spec 3).
+"""``convnet compare``: engines and traces, two or more, on the same net, weights, batches and masks (spec 3).
 
-Both compute one minibatch (activations, gradients), one update on it, and some more batches. Gradients jump where a
-relu's input is 0 or two pixels of a pooling window are equal, and there rounding decides on which side an engine is.
-So an engine that can do so follows the other: its layers compute from the other's activations.
+All compute one minibatch (activations, gradients), one update on it, and some more batches; every two are held against
+each other. Gradients jump where a relu's input is 0 or two pixels of a pooling window are equal, and there rounding
+decides on which side an engine is. So an engine that can do so follows another: its layers compute from the other's
+activations.
 """
 
 from __future__ import annotations
@@ -10,7 +11,8 @@ from __future__ import annotations
 import copy
 import json
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from itertools import combinations, groupby
 from pathlib import Path
 
 import numpy as np
@@ -45,7 +47,7 @@ def _parse_count(text: str) -> int:
 
 #: Option -> what it takes, its default as text (None: none), what it is for.
 OPTIONS: dict[str, tuple[Kind, str | None, str]] = {
-    "engines": (TEXT, None, f"two of {', '.join(ENGINES)} and trace files: A,B; or one, with --hdf5"),
+    "engines": (TEXT, None, f"two or more of {', '.join(ENGINES)} and trace files: A,B; or one, with --hdf5"),
     "batches": (Kind("an integer of at least 0", _parse_count), "1", "batches to train on"),
     "json": (PATH, None, "file for the report as JSON"),
     "html": (PATH, None, "file for the report as a web page"),
@@ -81,7 +83,7 @@ class Tolerances:
 
 @dataclass(frozen=True)
 class Row:
-    """How two arrays differ. ``difference``: the largest one, relative to the largest value of the first engine's.
+    """How two arrays differ. ``difference``: the largest one, relative to the largest value of the pair's first.
 
     ``beyond``: elements beyond the tolerance. ``note``: why it is not judged, if it is not.
     """
@@ -102,25 +104,42 @@ class Row:
         return "ok" if self.difference <= self.tolerance else "FAILED"
 
 
-@dataclass
-class Report:
-    """What came out. ``costs``: (what, cost, value number, first engine's, second's), per case.
+@dataclass(frozen=True)
+class Pair:
+    """Two engines side by side. ``followed``: one computed from the other's activations, layer by layer.
 
-    ``followed``: whether one engine computed from the other's activations, layer by layer.
+    ``without_gradients``: those of the two that show none.
     """
 
-    engines: list[str]
-    cases: int
+    first: str
+    second: str
     followed: bool
-    rows: list[Row] = field(default_factory=list)
-    costs: list[tuple[str, str, int, float, float]] = field(default_factory=list)
+    without_gradients: list[str]
+    rows: list[Row]
 
     @property
     def note(self) -> str:
-        """What to think of gradients that differ."""
+        """What to think of gradients that differ, or why there are none."""
+        if self.without_gradients:
+            return f"Gradients are not compared: there are none of {' and '.join(self.without_gradients)}"
         if self.followed:
             return "One computed each layer from the other's activations, so both took the same branches"
         return "Neither followed the other: gradients jump where rounding decides a branch (relu at 0, ties in pooling)"
+
+
+@dataclass(frozen=True)
+class Report:
+    """What came out, of every two engines. ``costs``: (what, cost, value number, each engine's value per case)."""
+
+    engines: list[str]
+    cases: int
+    pairs: list[Pair]
+    costs: list[tuple[str, str, int, list[float]]]
+
+    @property
+    def rows(self) -> list[Row]:
+        """Those of all pairs."""
+        return [row for pair in self.pairs for row in pair.rows]
 
     @property
     def judged(self) -> list[Row]:
@@ -158,14 +177,14 @@ def run_compare(arguments: Sequence[str], warn: Warn) -> int:
     """
     request = _parse(arguments)
     setting = _Setting(request, warn)
-    traces, followed = setting.traces()
+    traces, leaders = setting.traces()
     if request.outputs["hdf5"]:
         write_trace(traces[0], request.outputs["hdf5"])
         print(f"trace: {request.outputs['hdf5']}")
     if len(traces) == 1:
         return 0
-    complete = all(name in ENGINES for name in request.engines)
-    report = compare_traces(*traces, setting.layers, request.tolerances, followed, complete)
+    files = {i for i, name in enumerate(request.engines) if name not in ENGINES}
+    report = compare_traces(traces, setting.layers, request.tolerances, leaders, files)
     print(text_report(report))
     for kind, render in (("json", json_report), ("html", html_report)):
         if request.outputs[kind]:
@@ -186,8 +205,8 @@ def _parse(arguments: Sequence[str]) -> _Request:
     if missing:
         raise UsageError("missing: " + ", ".join(map(flag, missing)))
     engines = [word.strip() for word in values["engines"].split(",")]
-    if len(engines) > 2 or (len(engines) == 1 and not values["hdf5"]):
-        raise UsageError(f"--engines: got '{values['engines']}', takes two: A,B (or one, with --hdf5)")
+    if len(engines) == 1 and not values["hdf5"]:
+        raise UsageError(f"--engines: got '{values['engines']}', takes two or more: A,B (or one, with --hdf5)")
     for engine in engines:
         _check_engine(engine, values["hdf5"])
     tolerances = {name.removeprefix("tolerance-"): v for name, v in values.items() if name.startswith("tolerance-")}
@@ -222,20 +241,22 @@ class _Setting:
         self._batches = [provider.get_batch(numbers[i % len(numbers)]) for i in range(max(request.batches, 1))]
         self.data = [np.ascontiguousarray(matrix[:, : options.mini]) for matrix in self._batches[0]]
 
-    def traces(self) -> tuple[list[Trace], bool]:
-        """The traces of the engines, and whether one of them followed the other."""
+    def traces(self) -> tuple[list[Trace], dict[int, int]]:
+        """The traces of the engines, and who followed whom, by place."""
         names = self.request.engines
         traces = {i: read_trace(Path(name)) for i, name in enumerate(names) if name not in ENGINES}
         for i, trace in traces.items():
             self._check_file(trace, names[i])
-        followed = False
+        leaders = {}
         # Who can follow comes last.
         for i, name in sorted(enumerate(names), key=lambda item: item[1] in FOLLOWERS):
-            if i not in traces:
-                leader = next(iter(traces.values()), None) if name in FOLLOWERS else None
-                followed = followed or leader is not None
-                traces[i] = self._trace(name, leader)
-        return [trace for _, trace in sorted(traces.items())], followed
+            if i in traces:
+                continue
+            leader = _leader(traces) if name in FOLLOWERS else None
+            if leader is not None:
+                leaders[i] = leader
+            traces[i] = self._trace(name, None if leader is None else traces[leader])
+        return [trace for _, trace in sorted(traces.items())], leaders
 
     def _check_file(self, trace: Trace, name: str) -> None:
         """Take the file's minibatch for ours; the initial weights must be the same. Raises TraceError."""
@@ -279,6 +300,12 @@ class _Setting:
             arrays |= {f"trained/costs/{name}": np.array([c[name] for c in costs]) for name in costs[0]}
         live.close()
         return live.trace
+
+
+def _leader(traces: dict[int, Trace]) -> int | None:
+    """The place of the trace to follow: the first with gradients, which depend on the branches; else the first."""
+    places = sorted(traces, key=lambda i: (not traces[i].of_kind("gradients"), i))
+    return places[0] if places else None
 
 
 class _Live:
@@ -337,47 +364,66 @@ def _weight_arrays(layers: dict[str, dict], when: str) -> dict[str, np.ndarray]:
 
 
 def compare_traces(
-    one: Trace, other: Trace, layers: dict[str, dict], tolerances: Tolerances, followed: bool, complete: bool
+    traces: Sequence[Trace], layers: dict[str, dict], tolerances: Tolerances, leaders: dict[int, int], files: set[int]
 ) -> Report:
-    """How the second trace differs from the first, and whether that passes.
+    """How every two traces differ, the later one from the earlier, and whether that passes.
 
-    Gradients are compared where both have them. Activations, costs and weights must be in both if they are to
-    be ``complete``, as engines' are. Raises TraceError for arrays that do not fit.
+    ``leaders``: who followed whom, by place; ``files``: the places of those that are not an engine's of this call, and
+    may lack arrays. Raises TraceError for arrays that do not fit.
     """
-    cases = {a.shape[1] for trace in (one, other) for a in trace.of_kind("activations").values()}
+    cases = {a.shape[1] for trace in traces for a in trace.of_kind("activations").values()}
     if len(cases) != 1:
-        raise TraceError(
-            f"{one.engine} and {other.engine}: their activations are not (outputs, cases) of one minibatch"
-        )
-    report = Report([one.engine, other.engine], cases.pop(), followed)
+        names = " and ".join(trace.engine for trace in traces)
+        raise TraceError(f"{names}: their activations are not (outputs, cases) of one minibatch")
+    pairs = []
+    for (i, one), (j, other) in combinations(enumerate(traces), 2):
+        rows = list(_rows(one, other, layers, tolerances, complete=not {i, j} & files))
+        if all(row.verdict == "-" for row in rows):
+            raise TraceError(f"{one.engine} and {other.engine} have no arrays of this net in common")
+        followed = leaders.get(i) == j or leaders.get(j) == i
+        without_gradients = [trace.engine for trace in (one, other) if not trace.of_kind("gradients")]
+        pairs.append(Pair(one.engine, other.engine, followed, without_gradients, rows))
+    engines = [trace.engine for trace in traces]
+    return Report(engines, *cases, pairs, list(_costs_side_by_side(traces, *cases)))
 
-    def add(section: str, kind: str, name: str, label: str, tolerance: float | None, required: bool) -> None:
+
+def _rows(one: Trace, other: Trace, layers: dict[str, dict], tolerances: Tolerances, complete: bool) -> Iterator[Row]:
+    """Every array of two traces.
+
+    Gradients are compared where both have them, and not listed where one has none at all. Activations, costs and
+    weights must be in both if they are to be ``complete``, as engines' are.
+    """
+
+    def row(section: str, kind: str, name: str, label: str, tolerance: float | None, required: bool) -> Row:
         first, second = (trace.arrays.get(f"{kind}/{name}") for trace in (one, other))
         if kind == "costs":  # their first values: others count errors, where ties may fall either way
             first, second = (None if a is None else a[:1] for a in (first, second))
-        report.rows.append(_row(section, label, first, second, tolerance, required and complete))
+        if first is None or second is None:
+            lacking = one if first is None else other
+            missing = np.inf if required and complete else None
+            return Row(section, label, missing, tolerance, note=f"{lacking.engine} has none")
+        return _row(section, label, first, second, tolerance)
 
     for kind, tolerance, required in (
         ("activations", tolerances.activations, True),
         ("costs", tolerances.activations, True),
         ("gradients", tolerances.gradients, False),
     ):
-        present = {*one.of_kind(kind), *other.of_kind(kind)}
+        present = [{*trace.of_kind(kind)} for trace in (one, other)]
+        if not required and not all(present):
+            continue
         for name, layer in layers.items():
             computed = required and layer["type"].startswith("cost.") == (kind == "costs")
-            if computed or name in present:
-                add(kind, kind, name, name, tolerance, required)
+            if computed or name in set.union(*present):
+                yield row(kind, kind, name, name, tolerance, required)
     for title, kinds, tolerance, required in (
         ("weight gradients", ("weight_gradients", "bias_gradients"), tolerances.gradients, False),
         ("weights after one update", ("updated/weights", "updated/biases"), tolerances.weights, True),
         ("weights after the batches", ("trained/weights", "trained/biases"), tolerances.trained, True),
     ):
-        for kind, name in _names_of(kinds, one, other, layers):
-            add(title, kind, name, name if KINDS[kind].indexed else f"{name} biases", tolerance, required)
-    if not report.judged:
-        raise TraceError(f"{one.engine} and {other.engine} have no arrays of this net in common")
-    report.costs = list(_costs_side_by_side(one, other, report.cases))
-    return report
+        if required or all(any(trace.of_kind(kind) for kind in kinds) for trace in (one, other)):
+            for kind, name in _names_of(kinds, one, other, layers):
+                yield row(title, kind, name, name if KINDS[kind].indexed else f"{name} biases", tolerance, required)
 
 
 def _names_of(kinds: Sequence[str], one: Trace, other: Trace, layers: dict[str, dict]) -> list[tuple[str, str]]:
@@ -393,13 +439,7 @@ def _names_of(kinds: Sequence[str], one: Trace, other: Trace, layers: dict[str, 
     return sorted(found, key=place)
 
 
-def _row(
-    section: str, name: str, first: np.ndarray | None, second: np.ndarray | None, tolerance: float | None,
-    required: bool = False,
-) -> Row:  # fmt: skip
-    if first is None or second is None:
-        lacking = "the first has none" if first is None else "the second has none"
-        return Row(section, name, np.inf if required else None, tolerance, note=lacking)
+def _row(section: str, name: str, first: np.ndarray, second: np.ndarray, tolerance: float | None) -> Row:
     if first.shape != second.shape:
         raise TraceError(f"{section} of '{name}': the shapes differ, {first.shape} and {second.shape}")
     difference, beyond = relative_difference(first, second, tolerance)
@@ -421,16 +461,26 @@ def relative_difference(first: np.ndarray, second: np.ndarray, tolerance: float 
     return float(relative.max()), int((relative > (tolerance if tolerance is not None else np.inf)).sum())
 
 
-def _costs_side_by_side(one: Trace, other: Trace, cases: int) -> Iterator[tuple[str, str, int, float, float]]:
-    for name, first in one.of_kind("costs").items():
-        second = other.arrays.get(f"costs/{name}", np.full(first.shape, np.nan))
-        for i, (a, b) in enumerate(zip(first, second, strict=False)):
-            yield "minibatch", name, i, float(a) / cases, float(b) / cases
-    for name, first in one.of_kind("trained/costs").items():
-        second = other.arrays.get(f"trained/costs/{name}", np.full(first.shape, np.nan))
-        for batch, (a, b) in enumerate(zip(first, second, strict=False), 1):
-            for i in range(len(a)):
-                yield f"batch {batch}", name, i, float(a[i]), float(b[i])
+def _costs_side_by_side(traces: Sequence[Trace], cases: int) -> Iterator[tuple[str, str, int, list[float]]]:
+    """(what, cost, value number, each trace's value per case), NaN where a trace has none."""
+
+    def cost(kind: str, name: str, shape: tuple[int, ...]) -> list[np.ndarray]:
+        missing = np.full(shape, np.nan)
+        arrays = [trace.arrays.get(f"{kind}/{name}", missing) for trace in traces]
+        return [array if array.shape == shape else missing for array in arrays]
+
+    for name, shape in _shapes(traces, "costs").items():
+        for i, values in enumerate(zip(*cost("costs", name, shape), strict=True)):
+            yield "minibatch", name, i, [float(value) / cases for value in values]
+    for name, shape in _shapes(traces, "trained/costs").items():
+        for batch, arrays in enumerate(zip(*cost("trained/costs", name, shape), strict=True), 1):
+            for i, values in enumerate(zip(*arrays, strict=True)):
+                yield f"batch {batch}", name, i, list(map(float, values))
+
+
+def _shapes(traces: Sequence[Trace], kind: str) -> dict[str, tuple[int, ...]]:
+    """The names of a kind, with the shape that the first trace has that has it."""
+    return {name: array.shape for trace in reversed(traces) for name, array in trace.of_kind(kind).items()}
 
 
 # Reports
@@ -438,35 +488,43 @@ def _costs_side_by_side(one: Trace, other: Trace, cases: int) -> Iterator[tuple[
 
 def text_report(report: Report) -> str:
     """The report as tables for a terminal."""
-    lines = [f"{report.engines[0]} (reference) and {report.engines[1]}, {report.cases} cases"]
-    lines.append(report.note)
-    width = max(len(row.name) for row in report.rows)
-    section = None
-    for row in report.rows:
-        if row.section != section:
-            section = row.section
-            lines += ["", f"{section} (largest relative difference"
-                      + (f", tolerance {row.tolerance:g})" if row.tolerance is not None else ")")]  # fmt: skip
-        shown = "" if row.difference is None else f"{row.difference:.2e}"
-        beyond = f"  {row.beyond} of {row.elements} elements beyond" if row.beyond else ""
-        lines.append(f"  {row.name:<{width}}  {shown:>9}  {row.verdict:<6}{beyond}  {row.note}".rstrip())
-    lines += ["", "costs per case"]
-    for what, name, i, first, second in report.costs:
-        lines.append(f"  {what:<10} {name}[{i}]  {first:.6f}  {second:.6f}")
+    lines = [line for pair in report.pairs for line in (*_pair_lines(pair, report.cases), "")]
+    lines.append("costs per case" + (": " + ", ".join(report.engines) if len(report.engines) > 2 else ""))
+    for what, name, i, values in report.costs:
+        lines.append(f"  {what:<10} {name}[{i}]" + "".join(f"  {value:.6f}" for value in values))
     failed = report.failed
     judged = len(report.judged)
     lines += ["", f"{len(failed)} of {judged} comparisons FAILED" if failed else f"all {judged} within tolerance"]
     return "\n".join(lines)
 
 
+def _pair_lines(pair: Pair, cases: int) -> Iterator[str]:
+    yield f"{pair.first} (reference) and {pair.second}, {cases} cases"
+    yield pair.note
+    width = max(len(row.name) for row in pair.rows)
+    for section, rows in groupby(pair.rows, key=lambda row: (row.section, row.tolerance)):
+        title, tolerance = section
+        limit = "" if tolerance is None else f", tolerance {tolerance:g}"
+        yield ""
+        yield f"{title} (largest relative difference{limit})"
+        for row in rows:
+            shown = "" if row.difference is None else f"{row.difference:.2e}"
+            beyond = f"  {row.beyond} of {row.elements} elements beyond" if row.beyond else ""
+            yield f"  {row.name:<{width}}  {shown:>9}  {row.verdict:<6}{beyond}  {row.note}".rstrip()
+
+
 def json_report(report: Report) -> str:
     """The report as JSON; numbers that are not finite as null."""
-    rows = [{**vars(row), "difference": _finite(row.difference), "verdict": row.verdict} for row in report.rows]
+    pairs = [{**vars(pair), "rows": [_json_row(row) for row in pair.rows]} for pair in report.pairs]
     costs = [
-        {"of": what, "cost": name, "value": i, "first": _finite(first), "second": _finite(second)}
-        for what, name, i, first, second in report.costs
+        {"of": what, "cost": name, "value": i, "engines": [_finite(value) for value in values]}
+        for what, name, i, values in report.costs
     ]
-    return json.dumps({**vars(report), "rows": rows, "costs": costs, "passed": not report.failed}, indent=1) + "\n"
+    return json.dumps({**vars(report), "pairs": pairs, "costs": costs, "passed": not report.failed}, indent=1) + "\n"
+
+
+def _json_row(row: Row) -> dict[str, object]:
+    return {**vars(row), "difference": _finite(row.difference), "verdict": row.verdict}
 
 
 def _finite(value: float | None) -> float | None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from html import escape
 from itertools import groupby
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from convnet_py.compare import Report, Row
+    from convnet_py.compare import Pair, Report, Row
 
 _STYLE = """
 body { font: 15px/1.45 system-ui, sans-serif; margin: 2em auto; max-width: 62em; padding: 0 1em; color: #222 }
@@ -27,26 +28,35 @@ _LEAST, _MOST = -9.0, 0.0
 
 
 def html_report(report: Report) -> str:
-    """The page: the verdict, a table per section with a bar for log10 of each difference, the costs side by side."""
-    first, second = map(escape, report.engines)
-    failed = len(report.failed)
-    verdict = f"{failed} of {len(report.rows)} comparisons failed" if failed else "All within tolerance"
+    """The page: the verdict; for every two engines tables with a bar for log10 of each difference; the costs."""
+    engines = [*map(escape, report.engines)]
+    failed, judged = len(report.failed), len(report.judged)
+    verdict = f"{failed} of {judged} comparisons failed" if failed else "All within tolerance"
+    title = f"{', '.join(engines[:-1])} and {engines[-1]}"
     parts = [
-        f"<h1>{first} and {second}</h1>",
+        f"<h1>{title}</h1>",
         f'<p class="{"failed" if failed else "ok"}">{verdict}.</p>',
-        f"<p>{report.cases} cases; differences are relative to the largest value of {first} in the layer. Bars show "
-        f"their logarithm from 1e{_LEAST:.0f} to 1, the mark is the tolerance. {escape(report.note)}.</p>",
+        f"<p>{report.cases} cases. Bars show the logarithm of differences from 1e{_LEAST:.0f} to 1, the mark is the "
+        "tolerance.</p>",
+        *(part for pair in report.pairs for part in _pair(pair)),
+        "<h2>Costs per case</h2>",
+        "<table><tr><th></th>" + "".join(f"<th>{engine}</th>" for engine in engines) + "</tr>",
     ]
-    for section, rows in groupby(report.rows, key=lambda row: row.section):
-        parts += [f"<h2>{escape(section.capitalize())}</h2>", "<table>", *map(_row, rows), "</table>"]
-    parts += ["<h2>Costs per case</h2>", f"<table><tr><th></th><th>{first}</th><th>{second}</th></tr>"]
-    for what, name, i, one, other in report.costs:
-        numbers = "".join(f'<td class="number">{value:.6f}</td>' for value in (one, other))
+    for what, name, i, values in report.costs:
+        numbers = "".join(f'<td class="number">{value:.6f}</td>' for value in values)
         parts.append(f"<tr><td>{escape(what)}: {escape(name)}[{i}]</td>{numbers}</tr>")
     parts.append("</table>")
-    title = f"<title>{first} and {second}</title>"
-    head = f'<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">{title}<style>{_STYLE}</style></head>'
-    return head + "<body>" + "\n".join(parts) + "</body></html>\n"
+    head = f'<meta charset="utf-8"><title>{title}</title><style>{_STYLE}</style>'
+    body = "\n".join(parts)
+    return f'<!DOCTYPE html>\n<html lang="en"><head>{head}</head><body>{body}</body></html>\n'
+
+
+def _pair(pair: Pair) -> Iterator[str]:
+    first, second = escape(pair.first), escape(pair.second)
+    yield f"<h2>{first} and {second}</h2>"
+    yield f"<p>Differences are relative to the largest value of {first} in the layer. {escape(pair.note)}.</p>"
+    for section, rows in groupby(pair.rows, key=lambda row: row.section):
+        yield from (f"<h3>{escape(section.capitalize())}</h3>", "<table>", *map(_row, rows), "</table>")
 
 
 def _row(row: Row) -> str:

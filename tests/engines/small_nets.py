@@ -66,13 +66,14 @@ class Report:
     status: int
     content: dict[str, Any]
 
-    def rows(self, section: str) -> dict[str, dict[str, Any]]:
-        return {row["name"]: row for row in self.content["rows"] if row["section"] == section}
+    def all_rows(self, pair: int = 0) -> list[dict[str, Any]]:
+        return self.content["pairs"][pair]["rows"]
+
+    def rows(self, section: str, pair: int = 0) -> dict[str, dict[str, Any]]:
+        return {row["name"]: row for row in self.all_rows(pair) if row["section"] == section}
 
     def failed(self) -> list[str]:
-        return [
-            f"{r['section']}: {r['name']}: {r['difference']}" for r in self.content["rows"] if r["verdict"] == "FAILED"
-        ]
+        return [f"{r['section']}: {r['name']}: {r['difference']}" for r in self.all_rows() if r["verdict"] == "FAILED"]
 
     def check(self, *with_gradient: str) -> None:
         """Fail unless all passed, and the named layers' gradients were really compared and are not 0."""

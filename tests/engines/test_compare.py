@@ -130,7 +130,7 @@ def test_another_rule_fails_in_the_weights_alone(small: Net, disturbed, key: str
     disturbed(lambda layers, settings: layers["c"].update({key: [layers["c"][key][0] * 1.01]}))
     report = small.compare("--batches=2", "--tolerance-trained=1e-5")
     assert report.status == 1
-    assert {row["section"] for row in report.content["rows"] if row["verdict"] == "FAILED"} <= {
+    assert {row["section"] for row in report.all_rows() if row["verdict"] == "FAILED"} <= {
         "weights after one update",
         "weights after the batches",
     }
@@ -263,7 +263,7 @@ def test_damaged_traces_give_one_line(traced, kind: str):
 def test_usage_errors(small: Net, tmp_path: Path):
     arguments = small.files()
     assert "--engines" in one_line(run(*arguments))
-    assert "takes two" in one_line(run("--engines=rebuilt", *arguments))
+    assert "takes two or more" in one_line(run("--engines=rebuilt", *arguments))
     assert "existing trace file" in one_line(run("--engines=rebuilt,nosuch", *arguments))
     assert "--batches" in one_line(run("--engines=rebuilt,torch", "--batches=-1", *arguments))
     assert "--layer-def" in one_line(run("--engines=rebuilt,torch", "--data-provider=dummy-lr-192"))

@@ -1,4 +1,4 @@
-"""The small tree of these tests as an extension, and engines that run it."""
+"""A slot with the stand-in for the historic sources; the small tree of these tests as an extension, and engines."""
 
 from __future__ import annotations
 
@@ -10,9 +10,22 @@ from typing import Any
 import pytest
 
 from convnet_py.engines.original import OriginalEngine
+from convnet_py.original.slot import Slot
 
 sys.path.insert(0, str(Path(__file__).parent))
+from slots import STAND_IN, convnet, silent
 from small_engine import HERE, compile_module, make_layers
+
+
+@pytest.fixture(scope="session")
+def built_slot(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The stand-in, imported and built by g++ alone."""
+    folder = tmp_path_factory.mktemp("slot of spaces")
+    Slot(folder).import_tree(STAND_IN, silent)
+    result = convnet(folder, "original", "build")
+    assert result.returncode == 0, result.stderr
+    assert result.stdout == f"built: {folder}/build/cpu/_ConvNet.so\n" and not result.stderr
+    return folder
 
 
 @pytest.fixture(scope="session")

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import os
 import pickle
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+from slots import convnet, silent
 from small_engine import HERE
 
 from convnet_py.original.build import _NOTE, BuildError, _commands, _explanation, _origin, build, find_extension
 from convnet_py.original.slot import Slot, SlotError
-
-STAND_IN = HERE.parent / "historic_tree"
 
 DEFINITION = """
 [data]
@@ -60,28 +57,6 @@ gpu=1
 """
 LEARNING = "epsW=0.01\nepsB=0.01\nmomW=0.9\nmomB=0.9\nwc=0.01\n"
 PARAMS = f"[zconv]\n{LEARNING}[fc]\n{LEARNING}[cost]\ncoeff=1\ntopk=2\n"
-
-
-def convnet(slot: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """The command line as a user types it."""
-    environment = {**os.environ, "CONVNET_ORIGINAL": str(slot)}
-    command = [sys.executable, "-m", "convnet_py.cli", *arguments]
-    return subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
-
-
-def silent(text: str) -> None:
-    raise AssertionError(f"unexpected warning: {text}")
-
-
-@pytest.fixture(scope="module")
-def built_slot(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A slot with the stand-in, built."""
-    folder = tmp_path_factory.mktemp("slot of spaces")
-    Slot(folder).import_tree(STAND_IN, silent)
-    result = convnet(folder, "original", "build")
-    assert result.returncode == 0, result.stderr
-    assert result.stdout == f"built: {folder}/build/cpu/_ConvNet.so\n" and not result.stderr
-    return folder
 
 
 @pytest.fixture
