@@ -19,7 +19,7 @@ import numpy as np
 
 from convnet_py import build
 from convnet_py.compare_html import html_report
-from convnet_py.engines import ENGINES, Engine, make_engine
+from convnet_py.engines import ENGINES, PLACES, Engine, make_engine, parse_engine
 from convnet_py.errors import ConvnetError, UsageError
 from convnet_py.options import (
     DECLARATIONS,
@@ -45,9 +45,11 @@ def _parse_count(text: str) -> int:
     return value
 
 
+_ENGINE_NAMES = f"{', '.join(ENGINES)} (with :{', :'.join(PLACES)} behind it)"
+
 #: Option -> what it takes, its default as text (None: none), what it is for.
 OPTIONS: dict[str, tuple[Kind, str | None, str]] = {
-    "engines": (TEXT, None, f"two or more of {', '.join(ENGINES)} and trace files: A,B; or one, with --hdf5"),
+    "engines": (TEXT, None, f"two or more of {_ENGINE_NAMES} and trace files: A,B; or one, with --hdf5"),
     "batches": (Kind("an integer of at least 0", _parse_count), "1", "batches to train on"),
     "json": (PATH, None, "file for the report as JSON"),
     "html": (PATH, None, "file for the report as a web page"),
@@ -64,11 +66,15 @@ RUN_OPTIONS = [
     for name in DECLARATIONS
     if name
     not in ("f", "test-range", "save-path", "test-freq", "test-one", "test-only", "multiview-test", "check-grads",
-            "max-filesize", "zip-save", "test-out", "logreg-name", "engine", "conserve-mem", "device")
+            "max-filesize", "zip-save", "test-out", "logreg-name", "engine", "conserve-mem", "device", "math")
 ]  # fmt: skip
 
 #: Engines whose ``trace`` takes another's to follow.
 FOLLOWERS = {"torch"}
+
+
+def _follows(name: str) -> bool:
+    return name.partition(":")[0] in FOLLOWERS
 
 
 @dataclass(frozen=True)
@@ -183,7 +189,7 @@ def run_compare(arguments: Sequence[str], warn: Warn) -> int:
         print(f"trace: {request.outputs['hdf5']}")
     if len(traces) == 1:
         return 0
-    files = {i for i, name in enumerate(request.engines) if name not in ENGINES}
+    files = {i for i, name in enumerate(request.engines) if not parse_engine(name)}
     report = compare_traces(traces, setting.layers, request.tolerances, leaders, files)
     print(text_report(report))
     for kind, render in (("json", json_report), ("html", html_report)):
@@ -215,10 +221,10 @@ def _parse(arguments: Sequence[str]) -> _Request:
 
 
 def _check_engine(engine: str, output: Path | None) -> None:
-    if engine in ENGINES:
+    if parse_engine(engine):
         return
     if not Path(engine).is_file():
-        raise UsageError(f"--engines: got '{engine}', takes {', '.join(ENGINES)} or an existing trace file")
+        raise UsageError(f"--engines: got '{engine}', takes {_ENGINE_NAMES} or an existing trace file")
     if output and output.exists() and output.samefile(engine):
         raise UsageError(f"--hdf5: {output} is one of the traces to compare")
 
@@ -244,15 +250,15 @@ class _Setting:
     def traces(self) -> tuple[list[Trace], dict[int, int]]:
         """The traces of the engines, and who followed whom, by place."""
         names = self.request.engines
-        traces = {i: read_trace(Path(name)) for i, name in enumerate(names) if name not in ENGINES}
+        traces = {i: read_trace(Path(name)) for i, name in enumerate(names) if not parse_engine(name)}
         for i, trace in traces.items():
             self._check_file(trace, names[i])
         leaders = {}
         # Who can follow comes last.
-        for i, name in sorted(enumerate(names), key=lambda item: item[1] in FOLLOWERS):
+        for i, name in sorted(enumerate(names), key=lambda item: _follows(item[1])):
             if i in traces:
                 continue
-            leader = _leader(traces) if name in FOLLOWERS else None
+            leader = _leader(traces) if _follows(name) else None
             if leader is not None:
                 leaders[i] = leader
             traces[i] = self._trace(name, None if leader is None else traces[leader])
@@ -314,8 +320,11 @@ class _Live:
     def __init__(self, name: str, layers: dict[str, dict], options: Options):
         self._layers = copy.deepcopy(layers)
         self.trace = Trace(name)
+        chosen = parse_engine(name)
+        assert chosen is not None
+        engine, device, math = chosen
         self.engine: Engine = make_engine(
-            name,
+            engine,
             self._layers,
             device_ids=options.device_ids,
             minibatch_size=options.mini,
@@ -324,6 +333,8 @@ class _Live:
             threads=options.threads,
             transfers=options.transfers,
             exact_gradients=options.exact_gradients,
+            device=device,
+            math=math,
         )
 
     def train(self, data: list[np.ndarray], position: float) -> dict[str, list[float]]:

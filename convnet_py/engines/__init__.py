@@ -79,6 +79,18 @@ ENGINES = {
 }
 
 
+#: What follows an engine's name, behind a colon, to say where it computes: (device, math).
+PLACES = {"cpu": ("cpu", "fp32"), "cuda": ("cuda", "fp32"), "tf32": ("cuda", "tf32")}
+
+
+def parse_engine(text: str) -> tuple[str, str, str] | None:
+    """(engine, device, math) of ``ENGINE`` or ``ENGINE:PLACE``; None for anything else. Without a place: the CPU."""
+    name, _, place = text.partition(":")
+    if name not in ENGINES or (place or "cpu") not in PLACES or text.endswith(":"):
+        return None
+    return (name, *PLACES[place or "cpu"])
+
+
 def make_engine(
     name: str,
     layers: dict[str, dict],

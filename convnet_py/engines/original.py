@@ -42,11 +42,15 @@ class OriginalEngine:
         threads: int = 1,
         transfers: str | None = "peer",
         exact_gradients: bool = False,
+        device: str = "cpu",
+        math: str = "fp32",
         extension: Path | None = None,
         patience: float = PATIENCE,
     ):
         if exact_gradients:
             raise EngineError("--exact-gradients: the original sources have the historic gradients only")
+        if device != "cpu" or math != "fp32":
+            raise EngineError("the original sources are built for the CPU")
         self._layers = layers
         self._names = Names(layers)
         self._finish: tuple[list[np.ndarray], list[Shared]] | None = None

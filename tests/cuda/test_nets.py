@@ -1,0 +1,84 @@
+"""Whole nets on emulated GPUs: against PyTorch, and on one or two of them (spec 3.11; house plan, "Decisions")."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+
+LAYER_DEFS = Path(__file__).parents[2] / "layer_defs"
+
+
+def net(name: str, *more: str) -> list[str]:
+    folder = LAYER_DEFS / name
+    return [f"--layer-def={folder / 'layers.cfg'}", f"--layer-params={folder / 'params.cfg'}", *more]
+
+
+GRADCHECK = net("gradcheck", "--data-provider=dummy-lr-192", "--num-gpus=3", "--mini=3", "--dummy-cases=3")
+DIGITS = net("digits", "--data-provider=digits", "--mini=5")
+
+
+@pytest.mark.parametrize(
+    ("net", "gpus"), [(DIGITS, "0"), (GRADCHECK, "0,0,0"), (GRADCHECK, "1,0,1")], ids=["digits", "one GPU", "two GPUs"]
+)
+def test_net_agrees_with_torch(net: list[str], gpus: str, run) -> None:
+    done = run("convnet_py.cli", "compare", "--engines=rebuilt:cuda,torch", "--batches=0", f"--gpu={gpus}", *net)
+    assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-2000:]
+    assert "ok" in done.stdout
+
+
+def test_mapping_of_devices_changes_no_bit(tmp_path: Path, run) -> None:
+    traces = []
+    for gpus in ("0,0,0", "0,1,0", "-1,-1,-1"):
+        file = tmp_path / f"{gpus}.h5"
+        done = run("convnet_py.cli", "compare", "--engines=rebuilt:cuda", f"--hdf5={file}", f"--gpu={gpus}", *GRADCHECK)
+        assert done.returncode == 0, done.stderr
+        with h5py.File(file) as trace:
+            arrays: dict[str, np.ndarray] = {}
+            trace.visititems(lambda key, item, into=arrays: into.update({key: item[()]}) if hasattr(item, "shape") else None)
+        traces.append(arrays)
+    assert len(traces[0]) > 100
+    for other in traces[1:]:
+        assert other.keys() == traces[0].keys()
+        for key, values in traces[0].items():
+            np.testing.assert_array_equal(other[key], values, err_msg=key)
+
+
+def test_devices_are_listed(run) -> None:
+    done = run("convnet_py.cli", "devices")
+    assert done.returncode == 0, done.stderr
+    lines = done.stdout.splitlines()
+    assert lines[1].startswith("cuda 0  CUDA emulation on the CPU, virtual device 0, compute capability 7.5, ")
+    assert lines[2].startswith("cuda 1  ")
+    assert lines[3] == "        driver for CUDA 13.0, built with 13.0"
+
+
+def test_a_gpu_that_is_not_there(run, tmp_path: Path) -> None:
+    arguments = ("--train-range=1", "--test-range=6", f"--save-path={tmp_path}", "--device=cuda", "--gpu=5")
+    done = run("convnet_py.cli", "train", *arguments, *DIGITS)
+    assert (done.returncode, done.stderr) == (1, "convnet: there is no GPU 5: this machine has 0 to 1\n")
+
+
+def test_training_on_a_gpu_by_default_and_on_from_a_checkpoint(run, tmp_path: Path) -> None:
+    """The first line names the GPU; a run that is interrupted and goes on ends with the same weights."""
+    common = ("--train-range=1", "--test-range=6", "--test-freq=1", *net("digits", "--data-provider=digits", "--mini=128"))
+    whole, parts = tmp_path / "whole", tmp_path / "parts"
+    done = run("convnet_py.cli", "train", *common, f"--save-path={whole}", "--epochs=2")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("computing on: GPU 0 (CUDA emulation on the CPU, virtual device 0)\n")
+    assert run("convnet_py.cli", "train", *common, f"--save-path={parts}", "--epochs=1").returncode == 0
+    [folder] = parts.iterdir()
+    assert run("convnet_py.cli", "train", "-f", folder, "--epochs=2").returncode == 0
+    [one], [other] = whole.glob("*/2.1"), parts.glob("*/2.1")
+    with h5py.File(one) as a, h5py.File(other) as b:
+        compared = []
+
+        def same(key: str, item) -> None:
+            if isinstance(item, h5py.Dataset) and "weights" in key:
+                np.testing.assert_array_equal(item[()], b[key][()], err_msg=key)
+                compared.append(key)
+
+        a.visititems(same)
+    assert compared
