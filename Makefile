@@ -6,7 +6,10 @@ BIN := $(VENV)/bin
 # What the installed package is compiled from; Python files are used in place.
 SOURCES := $(shell find device engine bindings cmake -type f 2>/dev/null) CMakeLists.txt pyproject.toml
 
-.PHONY: demo test lint fuzz bench clean check-tools
+# What the CUDA device is compiled for: empty for all GPUs from Turing on.
+CUDA_ARCHITECTURES ?=
+
+.PHONY: demo test lint cuda fuzz bench clean check-tools
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/.built
@@ -18,6 +21,14 @@ test: $(VENV)/.built $(VENV)/.test-tools
 lint: $(VENV)/.built $(VENV)/.test-tools
 	@$(BIN)/ruff check .
 	@$(BIN)/clang-format --dry-run --Werror $$(find device engine -name '*.cpp' -o -name '*.h' -o -name '*.cu')
+
+# The CUDA device, with nvcc and cuBLAS (README, "On a GPU"). Afterwards every build has it.
+cuda: $(VENV)/.built
+	@command -v $${CUDACXX:-nvcc} >/dev/null || { echo "missing: nvcc (the CUDA toolkit 12 or 13; set CUDACXX if it is not on the path)"; exit 1; }
+	@echo "Installing cuBLAS and building the CUDA device"
+	@$(BIN)/pip install --quiet "nvidia-cublas>=13,<14" "nvidia-cuda-runtime>=13,<14"
+	@$(BIN)/pip install --quiet --no-build-isolation --editable ".[demo]" --config-settings=cmake.define.CONVNET_CUDA=ON \
+		$(if $(CUDA_ARCHITECTURES),--config-settings=cmake.define.CMAKE_CUDA_ARCHITECTURES="$(CUDA_ARCHITECTURES)")
 
 # For FUZZ_SECONDS; what was found is kept in build/fuzz.
 fuzz: $(VENV)/.built $(VENV)/.test-tools

@@ -6,7 +6,7 @@ of --repeats steps, and the two programs take turns, since machines are shared.
 
     python benchmarks/step.py [--cases 128] [--threads N] [--repeats 3]
 
-PyTorch is the extra [bench].
+PyTorch is the extra [torch].
 """
 
 from __future__ import annotations
@@ -58,16 +58,19 @@ class TwoColumns(nn.Module):
         return self.fc8(x)
 
 
-def ours(images: np.ndarray, labels: np.ndarray, threads: int) -> dict[str, Callable[[], None]]:
-    layers = read_net(
+def read_layers(values: int) -> dict[str, dict]:
+    return read_net(
         NET / "layers.cfg",
         NET / "params.cfg",
-        data_dims=[images.shape[0], 1],
+        data_dims=[values, 1],
         num_gpus=2,
         num_classes=CLASSES,
         rng=np.random.RandomState(0),
     )
-    engine = RebuiltEngine(layers, [0, 0], minibatch_size=images.shape[1], threads=threads)
+
+
+def ours(images: np.ndarray, labels: np.ndarray, threads: int) -> dict[str, Callable[[], None]]:
+    engine = RebuiltEngine(read_layers(images.shape[0]), [0, 0], minibatch_size=images.shape[1], threads=threads)
 
     def step(test: bool) -> None:
         engine.start_batch([images, labels], 0.0, test)
@@ -76,12 +79,22 @@ def ours(images: np.ndarray, labels: np.ndarray, threads: int) -> dict[str, Call
     return {"forward": lambda: step(True), "training": lambda: step(False)}
 
 
-def theirs(images: np.ndarray, labels: np.ndarray, threads: int) -> dict[str, Callable[[], None]]:
+def theirs(
+    images: np.ndarray,
+    labels: np.ndarray,
+    threads: int,
+    device: str = "cpu",
+    channels_last: bool = False,
+    compiled: bool = False,
+) -> dict[str, Callable[[], None]]:
     torch.set_num_threads(threads)
-    net = TwoColumns()
+    layout = torch.channels_last if channels_last else torch.contiguous_format
+    net = TwoColumns().to(device, memory_format=layout)
     optimizer = torch.optim.SGD(net.parameters(), lr=0.01, momentum=0.9, weight_decay=0.0005)
     x = torch.from_numpy(np.ascontiguousarray(images.T)).reshape(-1, 3, 224, 224)
-    target = torch.from_numpy(labels[0].astype(np.int64))
+    x, target = x.to(device, memory_format=layout), torch.from_numpy(labels[0].astype(np.int64)).to(device)
+    if compiled:
+        net = torch.compile(net)
 
     def forward() -> None:
         net.eval()

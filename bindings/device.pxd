@@ -74,6 +74,7 @@ cdef extern from "device/device.h" namespace "convnet" nogil:
         void release(float*) except +
         void copy_from_host(const float*, float*, size_t) except +
         void copy_to_host(const float*, float*, size_t) except +
+        void synchronize() except +
         void conv_forward(const ConvShape&, const float*, const float*, float*, Scale) except +
         void conv_image_gradient(const ConvShape&, const float*, const float*, float*, Scale) except +
         void conv_weight_gradient(const ConvShape&, const float*, const float*, float*, int, Scale) except +

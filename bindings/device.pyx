@@ -9,6 +9,7 @@ from device cimport *
 
 import functools
 import os
+import time
 
 import numpy as np
 
@@ -95,6 +96,22 @@ def _operation(function):
         return result
 
     return operation
+
+
+def seconds(operation, *arguments, int repeats=10, **keywords):
+    """Seconds per call of an operation of this module, by the wall clock; on a GPU without the copies."""
+    function = operation.__wrapped__
+    try:
+        function(*arguments, **keywords)  # makes the copies, and warms up
+        the_device.get().synchronize()
+        start = time.perf_counter()
+        for _ in range(repeats):
+            function(*arguments, **keywords)
+        the_device.get().synchronize()
+        return (time.perf_counter() - start) / repeats
+    finally:
+        if the_copies:
+            the_copies.clear()
 
 
 _not_operations = set(globals())

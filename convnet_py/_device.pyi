@@ -10,7 +10,7 @@ channels that each group sees (sparse connections); None for dense ones. Labels 
 Gradients are of minus the cost. ``seed``, ``layer``, ``update`` key a Philox draw (device.h, RandomKey).
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -32,6 +32,9 @@ def device_name() -> str: ...
 
 # name, capability (major, minor), total_bytes, free_bytes; driver, runtime: CUDA versions, 1000 major + 10 minor.
 def list_gpus() -> list[dict[str, Any]]: ...
+
+# Seconds per call by the wall clock; on a GPU without the copies of the arrays.
+def seconds(operation: Callable[..., Any], *arguments: Any, repeats: int = 10, **keywords: Any) -> float: ...
 
 # 3.1 convolution. weights: (filter_channels * filter_size^2, filters), rows channel-major; local ones:
 # (modules * filter_channels * filter_size^2, filters), module outermost.

@@ -37,7 +37,9 @@ def test_mapping_of_devices_changes_no_bit(tmp_path: Path, run) -> None:
         assert done.returncode == 0, done.stderr
         with h5py.File(file) as trace:
             arrays: dict[str, np.ndarray] = {}
-            trace.visititems(lambda key, item, into=arrays: into.update({key: item[()]}) if hasattr(item, "shape") else None)
+            trace.visititems(
+                lambda key, item, into=arrays: into.update({key: item[()]}) if hasattr(item, "shape") else None
+            )
         traces.append(arrays)
     assert len(traces[0]) > 100
     for other in traces[1:]:
@@ -63,7 +65,12 @@ def test_a_gpu_that_is_not_there(run, tmp_path: Path) -> None:
 
 def test_training_on_a_gpu_by_default_and_on_from_a_checkpoint(run, tmp_path: Path) -> None:
     """The first line names the GPU; a run that is interrupted and goes on ends with the same weights."""
-    common = ("--train-range=1", "--test-range=6", "--test-freq=1", *net("digits", "--data-provider=digits", "--mini=128"))
+    common = (
+        "--train-range=1",
+        "--test-range=6",
+        "--test-freq=1",
+        *net("digits", "--data-provider=digits", "--mini=128"),
+    )
     whole, parts = tmp_path / "whole", tmp_path / "parts"
     done = run("convnet_py.cli", "train", *common, f"--save-path={whole}", "--epochs=2")
     assert done.returncode == 0, done.stderr

@@ -1,0 +1,145 @@
+"""Whole nets on a GPU: against PyTorch, against the CPU, twice on one GPU, at length, and out of its memory.
+
+Tolerances of fp32 are those of ``convnet compare`` between CPU engines: a GPU adds in another order, no less exactly.
+TF32 keeps 10 bits of a factor: 2^-11 for each of two, over sums of some thousand products with random signs, a few times
+that of the largest value; layers follow one another, hence 1e-2.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from convnet_py import _device
+from convnet_py.engines import make_engine
+from convnet_py.layers import read_net
+
+LAYER_DEFS = Path(__file__).parents[2] / "layer_defs"
+TF32 = ["--tolerance-activations=1e-2", "--tolerance-gradients=3e-2", "--tolerance-weights=1e-2"]
+NETS = {
+    "digits": ["--data-provider=digits", "--mini=100"],
+    "gradcheck": ["--data-provider=dummy-lr-192", "--num-gpus=3", "--gpu=0,0,0", "--dummy-cases=64", "--mini=64"],
+    "cifar-quick": ["--data-provider=dummy-labeled-3072"],
+    "cifar-conv-local": ["--data-provider=dummy-labeled-1728"],
+    "alexnet-2012": ["--data-provider=dummy-labeled-150528", "--dummy-classes=1000", "--dummy-cases=128",
+                     "--num-gpus=2", "--gpu=0,0"],
+}  # fmt: skip
+
+
+def files(net: str) -> list[str]:
+    return [f"--layer-{kind}={LAYER_DEFS / net / name}.cfg" for kind, name in (("def", "layers"), ("params", "params"))]
+
+
+def convnet(*arguments: str | Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "convnet_py.cli", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, env={**os.environ, **environment})
+
+
+def torch_place() -> str:
+    torch = pytest.importorskip("torch")
+    return "torch:cuda" if torch.cuda.is_available() else "torch"
+
+
+@pytest.mark.parametrize("place", ["cuda", "tf32"])
+@pytest.mark.parametrize("net", NETS)
+def test_net_agrees_with_torch(net: str, place: str) -> None:
+    tolerances = TF32 if place == "tf32" else []
+    engines = f"--engines=rebuilt:{place},{torch_place()}"
+    done = convnet("compare", engines, "--batches=0", *NETS[net], *files(net), *tolerances)
+    assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-2000:]
+
+
+def test_gradients_against_differences() -> None:
+    net = NETS["gradcheck"][:3]
+    done = convnet("check-grads", "--device=cuda", "--mini=16", "--dummy-cases=16", *net, *files("gradcheck"))
+    assert done.returncode == 0, done.stdout[-4000:] + done.stderr
+    assert "ALL 33 TESTS PASSED" in done.stdout
+
+
+def test_digits_are_learned(tmp_path: Path) -> None:
+    arguments = ("--train-range=1-5", "--test-range=6", "--epochs=30", "--test-freq=150", "--mini=32",
+                 f"--save-path={tmp_path}", "--data-provider=digits", *files("digits"))  # fmt: skip
+    done = convnet("train", "--device=cuda", *arguments)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("computing on: GPU 0 (")
+    tested = convnet("test", "-f", next(tmp_path.iterdir()))
+    error = float(tested.stdout.split("logprob:")[-1].split(",")[1].split()[0].strip("()"))
+    assert error <= 0.02, tested.stdout[-1000:]
+
+
+def engine(mini: int = 128, **more):
+    layers = read_net(
+        LAYER_DEFS / "cifar-quick" / "layers.cfg", LAYER_DEFS / "cifar-quick" / "params.cfg", data_dims=[3072, 1],
+        num_gpus=1, num_classes=10, rng=np.random.RandomState(0),
+    )  # fmt: skip
+    return layers, make_engine("rebuilt", layers, device_ids=[0], minibatch_size=mini, weight_update_freq=1, seed=0,
+                               threads=1, transfers="peer", device="cuda", **more)  # fmt: skip
+
+
+def batch(cases: int) -> list[np.ndarray]:
+    rng = np.random.default_rng(0)
+    return [rng.standard_normal((3072, cases), dtype=np.float32), rng.integers(0, 10, (1, cases)).astype(np.float32)]
+
+
+def train(net, data: list[np.ndarray]) -> None:
+    net.start_batch(data, 0.0)
+    net.finish_batch()
+
+
+def test_memory_stays_flat() -> None:
+    _, net = engine()
+    train(net, batch(128 * 2))  # two minibatches, so that both staging buffers are there
+    before = _device.list_gpus()[0]["free_bytes"]
+    train(net, batch(128 * 200))
+    assert _device.list_gpus()[0]["free_bytes"] == before
+
+
+def test_repeats_bit_for_bit() -> None:
+    weights = []
+    for _ in range(2):
+        layers, net = engine()
+        train(net, batch(128 * 8 + 5))
+        net.sync_with_host()
+        weights.append([a.copy() for layer in layers.values() for a in layer.get("weights", ())])
+    for one, other in zip(*weights, strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+@pytest.mark.parametrize("library", ["torch", "cupy"])
+def test_activations_are_seen_without_a_copy(library: str) -> None:
+    module = pytest.importorskip(library)
+    layers, net = engine()
+    net.start_batch(batch(128), 0.0, True)
+    net.finish_batch()
+    name = next(name for name, layer in layers.items() if layer["type"] == "softmax")
+    array = net.activations(name)
+    if library == "torch":
+        if not module.cuda.is_available():
+            pytest.skip("this PyTorch has no CUDA")
+        seen = module.as_tensor(array, device="cuda")
+        sums, pointer = seen.sum(0).cpu().numpy(), seen.data_ptr()
+    else:
+        seen = module.asarray(array)
+        sums, pointer = module.asnumpy(seen.sum(axis=0)), seen.data.ptr
+    assert pointer == array.__cuda_array_interface__["data"][0]
+    np.testing.assert_allclose(sums, 1, rtol=1e-5)
+
+
+def test_out_of_memory_is_one_line_and_the_checkpoint_stays(tmp_path: Path) -> None:
+    arguments = ("--train-range=1", "--test-range=2", "--test-freq=1", "--device=cuda", f"--save-path={tmp_path}",
+                 "--data-provider=dummy-labeled-3072", "--dummy-cases=256", *files("cifar-quick"))  # fmt: skip
+    assert convnet("train", *arguments, "--epochs=1").returncode == 0
+    [saved] = tmp_path.glob("*/1.1")
+    before = saved.read_bytes()
+    free = _device.list_gpus()[0]["free_bytes"]
+    cases = int(1.2 * free / 4 / (32 * 32 * 32))  # the first convolution alone is more than there is
+    done = convnet("train", "-f", saved, "--epochs=2", f"--mini={cases}", f"--dummy-cases={cases}")
+    assert done.returncode == 1
+    assert done.stderr.count("\n") == 1, done.stderr
+    assert done.stderr.startswith("convnet: CUDA: GPU 0 is out of memory: asked for ")
+    assert saved.read_bytes() == before
