@@ -1,8 +1,8 @@
 """Whole nets on a GPU: against PyTorch, against the CPU, twice on one GPU, at length, and out of its memory.
 
 Tolerances of fp32 are those of ``convnet compare`` between CPU engines: a GPU adds in another order, no less exactly.
-TF32 keeps 10 bits of a factor: 2^-11 for each of two, over sums of some thousand products with random signs, a few times
-that of the largest value; layers follow one another, hence 1e-2.
+TF32 keeps 10 bits of a factor: 2^-11 for each of two, over sums of some thousand products with random signs, a few
+times that of the largest value; layers follow one another, hence 1e-2.
 """
 
 from __future__ import annotations
