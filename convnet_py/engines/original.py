@@ -42,6 +42,7 @@ class OriginalEngine:
         threads: int = 1,
         transfers: str | None = "peer",
         exact_gradients: bool = False,
+        device: str = "cpu",
         extension: Path | None = None,
         patience: float = PATIENCE,
     ):
@@ -52,10 +53,11 @@ class OriginalEngine:
         self._finish: tuple[list[np.ndarray], list[Shared]] | None = None
         model = Layout(_MODEL)
         dictionaries = dictionaries_for_sources(layers, self._names, model.place)
-        # On the CPU all devices are one. The sources get distinct ids in any case (spec 6.3.10).
+        # On the CPU all devices are one, and any GPU is the first. The sources get distinct ids in any case (6.3.10).
         virtual = list(range(len(device_ids)))
-        settings = Settings((0,) * len(device_ids), seed, transfers == "host", threads)
-        self._process = SourcesProcess(extension or find_extension(), settings, self._names.in_text, patience)
+        physical = tuple(max(gpu, 0) if device == "cuda" else 0 for gpu in device_ids)
+        settings = Settings(physical, seed, transfers == "host", threads)
+        self._process = SourcesProcess(extension or find_extension(device), settings, self._names.in_text, patience)
         self._process.make_memory(_MODEL, model.size)
         self._matrices = model.places
         for array, place in model.places:
