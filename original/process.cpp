@@ -2,8 +2,11 @@
 // the clock (spec 6.7). Linked into the extension with --wrap.
 #include <cstdint>
 #include <cstdio>
+#include <cstdlib>
 #include <ctime>
+#include <exception>
 #include <optional>
+#include <string>
 #include <thread>
 
 #include <unistd.h>
@@ -11,6 +14,25 @@
 namespace {
 
 std::optional<std::uint64_t> fixed_seed;
+
+// The sources throw texts that nobody catches; the library's own handler does not say which.
+[[noreturn]] void say_what_was_thrown() {
+    const char* format = "thrown and not caught: %s\n";
+    try {
+        if (const std::exception_ptr thrown = std::current_exception()) std::rethrow_exception(thrown);
+        std::printf("terminated\n");
+    } catch (const std::exception& error) {
+        std::printf(format, error.what());
+    } catch (const std::string& text) {
+        std::printf(format, text.c_str());
+    } catch (const char* text) {
+        std::printf(format, text);
+    } catch (...) {
+        std::printf(format, "an object");
+    }
+    std::fflush(nullptr);
+    std::abort();
+}
 
 }  // namespace
 
@@ -23,8 +45,9 @@ std::time_t __real_time(std::time_t* result);
 __attribute__((visibility("default"))) void convnet_original_fix_seed(std::uint64_t seed) { fixed_seed = seed; }
 
 // Ends the process when the other end of the pipe `lifeline` is closed, as it is when the driver dies. A thread of its
-// own: Python's may wait for a lock that the sources hold.
+// own: Python's may wait for a lock that the sources hold. From here on what is thrown and not caught is printed.
 __attribute__((visibility("default"))) void convnet_original_follow(int lifeline) {
+    std::set_terminate(say_what_was_thrown);
     std::thread([lifeline] {
         char byte;
         while (read(lifeline, &byte, 1) > 0) {

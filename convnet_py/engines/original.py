@@ -49,17 +49,20 @@ class OriginalEngine:
     ):
         if exact_gradients:
             raise EngineError("--exact-gradients: the original sources have the historic gradients only")
-        if device != "cpu" or math != "fp32":
-            raise EngineError("the original sources are built for the CPU")
+        if math != "fp32":
+            raise EngineError(f"--math: the original sources compute in fp32, not in {math}")
+        where = f"CPU ({threads} threads)" if device == "cpu" else f"GPU {','.join(map(str, device_ids))}"
+        self.device_name = f"the original sources on {where}"
         self._layers = layers
         self._names = Names(layers)
         self._finish: tuple[list[np.ndarray], list[Shared]] | None = None
         model = Layout(_MODEL)
         dictionaries = dictionaries_for_sources(layers, self._names, model.place)
-        # On the CPU all devices are one. The sources get distinct ids in any case (spec 6.3.10).
+        # On the CPU all devices are one, and any GPU is the first. The sources get distinct ids in any case (6.3.10).
         virtual = list(range(len(device_ids)))
-        settings = Settings((0,) * len(device_ids), seed, transfers == "host", threads)
-        self._process = SourcesProcess(extension or find_extension(), settings, self._names.in_text, patience)
+        physical = tuple(max(gpu, 0) if device == "cuda" else 0 for gpu in device_ids)
+        settings = Settings(physical, seed, transfers == "host", threads)
+        self._process = SourcesProcess(extension or find_extension(device), settings, self._names.in_text, patience)
         self._process.make_memory(_MODEL, model.size)
         self._matrices = model.places
         for array, place in model.places:

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 from convnet_py.errors import UsageError
 from convnet_py.options import Kind, convert, split_arguments
-from convnet_py.original.build import PLATFORM_LIBS, build, remove_builds
+from convnet_py.original.build import DEVICES, PLATFORM_LIBS, build, remove_builds
 from convnet_py.original.releases import RELEASES, Recognition
 from convnet_py.original.slot import Slot, default_folder
 
 USAGE = """usage: convnet original import PATH    copy a folder, zip or tar archive of the sources into the slot
        convnet original info           which release it is, and what it holds
        convnet original verify         whether every file is still as imported
-       convnet original build [--device=cpu] [--platform-libs=auto|rebuilt]
-                                       compile them, for --engine=original; rebuilt: with this project's matrix and
-                                       convolution libraries even where the tree has its own
+       convnet original build [--device=cpu|cuda] [--platform-libs=auto|rebuilt] [-DNAME=VALUE]
+                                       compile them, for --engine=original; cuda: by nvcc, for this machine's GPU or
+                                       -DCMAKE_CUDA_ARCHITECTURES=75 (80, 90, ...); rebuilt: with this project's matrix
+                                       and convolution libraries even where the tree has its own; -D: for CMake
        convnet original remove         empty the slot"""
 
 
@@ -24,7 +26,7 @@ def _one_of(*names: str) -> Kind:
     return Kind("one of " + ", ".join(names), lambda text: names[names.index(text)])
 
 
-_BUILD_OPTIONS = {"device": _one_of("cpu"), "platform-libs": _one_of(*PLATFORM_LIBS)}
+_BUILD_OPTIONS = {"device": _one_of(*DEVICES), "platform-libs": _one_of(*PLATFORM_LIBS)}
 
 
 def original(arguments: Sequence[str], warn: Callable[[str], None]) -> int:
@@ -58,11 +60,20 @@ def original(arguments: Sequence[str], warn: Callable[[str], None]) -> int:
     return 0
 
 
-def _build_options(arguments: Sequence[str]) -> dict[str, str]:
+def _build_options(arguments: Sequence[str]) -> dict[str, Any]:
     """Arguments of ``build``. Raises UsageError."""
-    texts = split_arguments(arguments, list(_BUILD_OPTIONS))
+    definitions = [text for text in arguments if text.startswith("-D")]
+    for text in definitions:
+        # The project's own settings say which tree is compiled: the one that was verified.
+        if "=" not in text or text.startswith("-DCONVNET_"):
+            raise UsageError(f"convnet original build: got {text}, takes -DNAME=VALUE of CMake's own settings")
+    texts = split_arguments([text for text in arguments if text not in definitions], list(_BUILD_OPTIONS))
     values = {name: convert(name, text, _BUILD_OPTIONS[name]) for name, text in texts.items()}
-    return {"platform_libs": values.get("platform-libs", "auto")}
+    return {
+        "device": values.get("device", "cpu"),
+        "platform_libs": values.get("platform-libs", "auto"),
+        "definitions": definitions,
+    }
 
 
 def describe(found: Recognition) -> str:

@@ -77,7 +77,8 @@ class SourcesProcess:
         os.set_blocking(self._output.fileno(), False)
         self.close = weakref.finalize(self, _end, self._process, self._connection, ours)
         self._receive("loading the extension")
-        self._send(settings, "setting devices and seed")
+        self._send(settings, "making devices")
+        self._receive("making devices")
 
     def make_memory(self, memory: int, size: int) -> None:
         """Make (anew) the shared memory of that number."""

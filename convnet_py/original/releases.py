@@ -11,6 +11,9 @@ quantizer softmaxtree util weights worker"""
 _SOURCES_2012 = """convnet cost cpuCNN data hostmem layer layer_kernels lr neuron pyconvnet quantizer softmaxtree util
 weights worker"""
 
+#: Suffixes of C++ and CUDA.
+_SOURCES = {".cu", ".cpp", ".cc", ".cuh", ".h", ".hpp"}
+
 
 @dataclass(frozen=True)
 class Release:
@@ -63,13 +66,22 @@ class Recognition:
 
 
 def recognise(paths: Iterable[PurePosixPath]) -> Recognition:
-    """Find the release, in the copy's top folder or one below it (archives wrap a tree in a folder)."""
+    """Find the release, in the copy's top folder or one below it (archives wrap a tree in a folder).
+
+    An unknown tree's root is none of its own folders: it holds all sources and headers of the copy.
+    """
     files = set(paths)
     roots = {PurePosixPath(".")} | {PurePosixPath(*path.parts[:1]) for path in files if len(path.parts) > 1}
     candidates = [
         Recognition(release, root, _missing(release, root, files)) for release in RELEASES for root in sorted(roots)
     ]
-    return min(candidates, key=lambda found: (len(found.missing) / len(found.release.paths), len(found.root.parts)))
+    sources = [path for path in files if path.suffix in _SOURCES]
+    possible = [
+        found
+        for found in candidates
+        if found.known or found.root == PurePosixPath(".") or all(found.root in path.parents for path in sources)
+    ]
+    return min(possible, key=lambda found: (len(found.missing) / len(found.release.paths), len(found.root.parts)))
 
 
 def _missing(release: Release, root: PurePosixPath, files: set[PurePosixPath]) -> tuple[str, ...]:

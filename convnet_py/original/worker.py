@@ -47,7 +47,10 @@ def main(connection_file: str, lifeline: str, extension: str) -> None:
     library = ctypes.CDLL(extension)
     library.convnet_original_follow(int(lifeline))
     connection.send(("done", None))
-    _set(library, connection.recv())
+    if failure := _set(library, connection.recv()):
+        connection.send(("failed", failure))
+        return
+    connection.send(("done", None))
     _answer(connection, module)
 
 
@@ -60,16 +63,19 @@ def _load(extension: str) -> ModuleType:
     return module
 
 
-def _set(library: ctypes.CDLL, settings: Settings) -> None:
+def _set(library: ctypes.CDLL, settings: Settings) -> str | None:
+    """Set the sources' surroundings up; why that cannot be."""
+    library.convnet_original_set_devices.restype = ctypes.c_char_p
     library.convnet_original_fix_seed(ctypes.c_uint64(settings.seed))
     devices = settings.physical_devices
-    library.convnet_original_set_devices(
+    failure: bytes | None = library.convnet_original_set_devices(
         (ctypes.c_int * len(devices))(*devices),
         len(devices),
         ctypes.c_uint64(settings.seed),
         int(settings.host_transfers),
         settings.threads,
     )
+    return None if failure is None else failure.decode(errors="replace")
 
 
 def _answer(connection: Connection, module: ModuleType) -> None:

@@ -66,6 +66,8 @@ cudaError_t set_device(int id) {
     return error;
 }
 
+void select_device() { (cudaSetDevice)(physical_device(current)); }
+
 cudaError_t get_device(int* id) {
     *id = current;
     return cudaSuccess;
@@ -98,11 +100,17 @@ convnet::Device& device_of(int id) {
     if (!device) {
         const Settings& settings = state().settings;
         device = settings.make_device ? settings.make_device(physical_of(settings, id)) : make_default_device();
+        (cudaSetDevice)(physical_of(settings, current));
     }
     return *device;
 }
 
 convnet::Device& current_device() { return device_of(current); }
+
+void release_on(int id, float* memory) {
+    device_of(id).release(memory);
+    if (id != current) select_device();
+}
 
 void seed_random(std::optional<std::uint64_t> seed) {
     const std::lock_guard<std::mutex> lock(state().mutex);

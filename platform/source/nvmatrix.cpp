@@ -1,13 +1,13 @@
 // NVMatrix and HostNVMatrix: memory, shapes, views and copies (spec 6.3).
 #include "nvmatrix.cuh"
 
+#include <exception>
 #include <new>
 #include <vector>
 
 #include "convnet_platform/devices.h"
 
 using convnet_platform::current_device;
-using convnet_platform::device_of;
 using convnet_platform::Strided;
 
 namespace convnet_platform {
@@ -65,10 +65,12 @@ float* NVMatrix::allocate(size_t count) {
         return current_device().allocate(count);
     } catch (const std::bad_alloc&) {
         convnet_platform::fail("device %d: no memory for %zu numbers", getDeviceID(), count);
+    } catch (const std::exception& error) {
+        convnet_platform::fail("device %d: %s", getDeviceID(), error.what());
     }
 }
 
-void NVMatrix::release(float* memory) { device_of(owner_).release(memory); }
+void NVMatrix::release(float* memory) { convnet_platform::release_on(owner_, memory); }
 
 void NVMatrix::setDeviceID(int id) {
     const cudaError_t error = cudaSetDevice(id);

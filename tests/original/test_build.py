@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pickle
 import shutil
-import subprocess
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +11,7 @@ import pytest
 from slots import convnet, silent
 from small_engine import HERE
 
-from convnet_py.original.build import _NOTE, BuildError, _commands, _explanation, _origin, build, find_extension
+from convnet_py.original.build import _NOTE, BuildError, _explanation, _origin, build, find_extension
 from convnet_py.original.slot import Slot, SlotError
 
 DEFINITION = """
@@ -172,20 +171,15 @@ def test_a_tree_without_sources(tmp_path: Path) -> None:
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize(("libs", "own"), [("auto", True), ("rebuilt", False)])
-def test_the_libraries_of_the_tree_or_ours(libs: str, own: bool, tmp_path: Path) -> None:
-    for name in ("src/net.cu", "src/nvmatrix/nvmatrix.cu", "include/nvmatrix/nvmatrix.cuh", "src/common/matrix.cpp"):
-        (tmp_path / "tree" / name).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / "tree" / name).write_text("\n")
-    configure, _ = _commands(tmp_path / "tree", tmp_path / "build", libs)
-    assert subprocess.run([*configure, "-G", "Ninja"], capture_output=True, check=False).returncode == 0
-    rules = (tmp_path / "build" / "build.ninja").read_text()
-    assert "src/net.cu" in rules
-    for name in ("nvmatrix/nvmatrix.cu", "common/matrix.cpp", "include/nvmatrix"):
-        assert (name in rules) == own, name
-
-
-@pytest.mark.parametrize(("option", "message"), [("--device=cuda", "takes one of cpu"), ("--platform-libs=x", "auto")])
+@pytest.mark.parametrize(
+    ("option", "message"),
+    [
+        ("--device=gpu", "takes one of cpu, cuda"),
+        ("--platform-libs=x", "auto"),
+        ("-DCONVNET_TREE=/", "takes -DNAME=VALUE of CMake's own"),
+        ("-Dx", "takes -DNAME=VALUE"),
+    ],
+)
 def test_options_that_are_not(option: str, message: str, tmp_path: Path) -> None:
     result = convnet(tmp_path, "original", "build", option)
     assert result.returncode == 2 and message in result.stderr and len(result.stderr.splitlines()) == 1
@@ -196,6 +190,9 @@ def test_options_that_are_not(option: str, message: str, tmp_path: Path) -> None
     [
         ("/t/a.cu:3:10: fatal error: x.h: No such file or directory\n", "a.cu:3: x.h: No such file or directory; a h"),
         ("[1/2] x\n/t/a.cu:3:1: error: one\n/t/a.cu:4:1: error: two\n", "a.cu:3: one (and 1 more); all of it: "),
+        ("/t/a.cu(3): error: identifier \"x\" is undefined\n", 'a.cu:3: identifier "x" is undefined; all of it: '),
+        ("/t/_ConvNet.copied/src/a.cu:3:1: error: one\n", "src/a.cu:3: one; all of it: "),
+        ("nvcc fatal   : Unsupported gpu architecture 'compute_20'\n", "the build failed; give one that nvcc knows: "),
         ("a.cu:9: unsupported by the emulation: textures\n", "a.cu:9: unsupported by the emulation: textures; this"),
         ("nothing known\n", "the build failed; all of it"),
     ],

@@ -223,3 +223,10 @@ def test_mistakes_are_one_line(words: list[str], status: int, tmp_path: Path) ->
     result = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
     assert result.returncode == status
     assert len(result.stderr.splitlines()) == 1 and result.stderr.startswith("convnet: ")
+
+
+def test_an_unknown_tree_is_not_one_of_its_folders() -> None:
+    # Two of these files are of a release, below include/.
+    files = ["include/nvmatrix/nvmatrix.cuh", "src/nvmatrix/nvmatrix.cu", "src/model.cu"]
+    assert recognise(map(PurePosixPath, files)).root == PurePosixPath(".")
+    assert recognise(PurePosixPath("wrapped") / file for file in files).root == PurePosixPath("wrapped")

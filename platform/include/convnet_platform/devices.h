@@ -29,9 +29,11 @@ void configure(const Settings& settings);
 int physical_device(int id);
 bool can_access(int from, int to);
 
-// The device of a virtual id, made on first use. It lives until the process ends.
+// The device of a virtual id, made on first use. It lives until the process ends. Its operations may choose its GPU for
+// the calling thread: only the current one's are called outside of this file's functions, which leave that as it was.
 convnet::Device& device_of(int id);
 convnet::Device& current_device();
+void release_on(int id, float* memory);
 
 // Random numbers of the current device. next_draw fails where seed_random has not been called on it.
 void seed_random(std::optional<std::uint64_t> seed);

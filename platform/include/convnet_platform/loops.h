@@ -23,6 +23,7 @@ __global__ void body_kernel(ptrdiff_t lines, ptrdiff_t length, Body body) {
 template <class Body>
 void for_each(ptrdiff_t lines, ptrdiff_t length, Body body) {
     if (lines <= 0 || length <= 0) return;
+    select_device();
     const ptrdiff_t block = 256, most = 65535, blocks = (lines * length + block - 1) / block;
     body_kernel<<<static_cast<unsigned>(blocks < most ? blocks : most), static_cast<unsigned>(block)>>>(lines, length,
                                                                                                         body);

@@ -10,6 +10,8 @@ namespace convnet_platform {
 int current_device_id();
 cudaError_t set_device(int id);
 cudaError_t get_device(int* id);
+// Makes the current device's GPU that of the calling thread, which it is not in a thread that never set a device.
+void select_device();
 // Does nothing, successfully, between virtual ids of one physical device and where access is on already.
 cudaError_t enable_peer_access(int id, unsigned flags);
 
