@@ -5,35 +5,6 @@
 
 namespace convnet::cuda {
 
-void CudaDevice::pool_rand_forward(const PoolShape&, const float* images, float* targets, RandomKey) {
-    throw std::logic_error("CUDA device: pool_rand_forward is not written yet");
-}
-void CudaDevice::pool_avg_gradient(const PoolShape&, const float* gradients, float* targets, Scale) {
-    throw std::logic_error("CUDA device: pool_avg_gradient is not written yet");
-}
-void CudaDevice::cross_map_norm(const NormShape&, const float* images, float* denoms, float* targets) {
-    throw std::logic_error("CUDA device: cross_map_norm is not written yet");
-}
-void CudaDevice::cross_map_norm_gradient(const NormShape&, const float* gradients, const float* denoms,
-                                         const float* images, const float* outputs, float* targets, Scale) {
-    throw std::logic_error("CUDA device: cross_map_norm_gradient is not written yet");
-}
-void CudaDevice::response_norm(const NormShape&, const float* images, float* denoms, float* targets) {
-    throw std::logic_error("CUDA device: response_norm is not written yet");
-}
-void CudaDevice::response_norm_gradient(const NormShape&, const float* gradients, const float* denoms,
-                                        const float* images, const float* outputs, float* targets, Scale) {
-    throw std::logic_error("CUDA device: response_norm_gradient is not written yet");
-}
-void CudaDevice::contrast_norm(const NormShape&, const float* images, float* mean_diffs, float* denoms,
-                               float* targets) {
-    throw std::logic_error("CUDA device: contrast_norm is not written yet");
-}
-void CudaDevice::contrast_norm_gradient(const NormShape&, const float* gradients, const float* denoms,
-                                        const float* mean_diffs, const float* outputs, float* targets, bool exact,
-                                        Scale) {
-    throw std::logic_error("CUDA device: contrast_norm_gradient is not written yet");
-}
 void CudaDevice::blur(const float* images, const float* filter, int radius, float* targets, int maps, int size,
                       int cases, Scale) {
     throw std::logic_error("CUDA device: blur is not written yet");
@@ -62,35 +33,6 @@ void CudaDevice::rgb_to_yuv(const float* images, float* targets, int pixels, int
 }
 void CudaDevice::rgb_to_lab(const float* images, float* targets, int pixels, int cases, bool center) {
     throw std::logic_error("CUDA device: rgb_to_lab is not written yet");
-}
-void CudaDevice::neuron_forward(const Neuron&, const float* inputs, float* targets, std::size_t count, RandomKey) {
-    throw std::logic_error("CUDA device: neuron_forward is not written yet");
-}
-void CudaDevice::neuron_gradient(const Neuron&, const float* gradients, const float* inputs, const float* outputs,
-                                 float* targets, std::size_t count, Scale) {
-    throw std::logic_error("CUDA device: neuron_gradient is not written yet");
-}
-void CudaDevice::add(const float* inputs, float* targets, std::size_t count, Scale) {
-    throw std::logic_error("CUDA device: add is not written yet");
-}
-void CudaDevice::multiply_elementwise(const float* a, const float* b, float* targets, std::size_t count, Scale) {
-    throw std::logic_error("CUDA device: multiply_elementwise is not written yet");
-}
-void CudaDevice::elementwise_max(const float* inputs, float* targets, std::size_t count) {
-    throw std::logic_error("CUDA device: elementwise_max is not written yet");
-}
-void CudaDevice::elementwise_max_gradient(const float* gradients, const float* inputs, const float* outputs,
-                                          float* targets, std::size_t count, Scale) {
-    throw std::logic_error("CUDA device: elementwise_max_gradient is not written yet");
-}
-void CudaDevice::dropout_mask(float* targets, std::size_t count, float keep, RandomKey) {
-    throw std::logic_error("CUDA device: dropout_mask is not written yet");
-}
-void CudaDevice::philox_uniform(float* targets, std::size_t count, RandomKey) {
-    throw std::logic_error("CUDA device: philox_uniform is not written yet");
-}
-void CudaDevice::round_to_half(const float* inputs, float* targets, std::size_t count) {
-    throw std::logic_error("CUDA device: round_to_half is not written yet");
 }
 CostValues CudaDevice::logreg_cost(const float* labels, const float* probs, int classes, int cases, int topk) {
     throw std::logic_error("CUDA device: logreg_cost is not written yet");
