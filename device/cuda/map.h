@@ -34,7 +34,8 @@ __global__ void map_kernel(std::int64_t count, float* targets, Scale scale, Resu
     }
 }
 
-// targets[i] = scale.targets * targets[i] + scale.output * result(i), for all i below count; result: a __device__ lambda.
+// targets[i] = scale.targets * targets[i] + scale.output * result(i), for all i below count; result: a __device__
+// lambda.
 template <class Result>
 void map(const char* operation, std::size_t count, float* targets, Scale scale, Result result) {
     if (count == 0) return;

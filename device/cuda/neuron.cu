@@ -84,8 +84,7 @@ void CudaDevice::neuron_gradient(const Neuron& neuron, const float* g, const flo
                 return x[i] > 0 ? slope : -slope;
             });
         case NeuronKind::brelu:
-            return map(name, count, targets, scale,
-                       [=] __device__(I i) { return y[i] > 0 && y[i] < a ? g[i] : 0.0f; });
+            return map(name, count, targets, scale, [=] __device__(I i) { return y[i] > 0 && y[i] < a ? g[i] : 0.0f; });
         case NeuronKind::linear:
             return map(name, count, targets, scale, [=] __device__(I i) { return a * g[i]; });
         case NeuronKind::drelu:

@@ -105,7 +105,8 @@ int maps_per_thread(const NormShape& s) {
     return (maps + 3) / 4 * 4;
 }
 
-// body(first map, behind the last one, offset of the pixel and case in map 0) for every pixel, case and stretch of maps.
+// body(first map, behind the last one, offset of the pixel and case in map 0) for every pixel, case and stretch of
+// maps.
 template <class Body>
 void for_each_stretch(const char* operation, const NormShape& s, Body body) {
     const int length = maps_per_thread(s), stretches = (s.channels + length - 1) / length;
@@ -242,16 +243,14 @@ void CudaDevice::contrast_norm_gradient(const NormShape& s, const float* gradien
     const float factor = -2 * s.scale * s.pow;
     const auto share = [=] __device__(Pixel, std::int64_t i) { return gradients[i] * outputs[i] / denoms[i]; };
     if (!exact)
-        return sum_windows(
-            name, memory_, s, mirrored, share, [=] __device__(Pixel, std::int64_t i, float sum) {
-                put(targets[i], gradients[i] * inverse_power(denoms[i], s.pow) + factor * mean_diffs[i] * sum, scale);
-            });
+        return sum_windows(name, memory_, s, mirrored, share, [=] __device__(Pixel, std::int64_t i, float sum) {
+            put(targets[i], gradients[i] * inverse_power(denoms[i], s.pow) + factor * mean_diffs[i] * sum, scale);
+        });
     // The gradient that comes through the mean differences, of which the means take their share off.
     Scratch<float> scratch(memory_, static_cast<std::size_t>(s.channels) * s.pixels * s.cases);
     float* through = scratch.data();
-    sum_windows(name, memory_, s, mirrored, share, [=] __device__(Pixel, std::int64_t i, float sum) {
-        through[i] = factor * mean_diffs[i] * sum;
-    });
+    sum_windows(name, memory_, s, mirrored, share,
+                [=] __device__(Pixel, std::int64_t i, float sum) { through[i] = factor * mean_diffs[i] * sum; });
     sum_windows(
         name, memory_, s, mirrored,
         [=] __device__(Pixel pixel, std::int64_t i) { return through[i] / forward.area(pixel, s.img_size); },

@@ -129,7 +129,7 @@ template <int width>
 void max_gradient(const PoolShape& s, const float* images, const float* gradients, const float* outputs, float* targets,
                   Scale scale) {
     sum_over_windows<width>(s, targets, scale,
-                            [=] __device__(Pack<width> & sum, std::int64_t pixel, std::int64_t output, int) {
+                            [=] __device__(Pack<width>& sum, std::int64_t pixel, std::int64_t output, int) {
                                 const auto image = Pack<width>::load(images + pixel);
                                 const auto best = Pack<width>::load(outputs + output);
                                 const auto gradient = Pack<width>::load(gradients + output);
@@ -141,7 +141,7 @@ void max_gradient(const PoolShape& s, const float* images, const float* gradient
 template <int width>
 void avg_gradient(const PoolShape& s, const float* gradients, float* targets, Scale scale) {
     sum_over_windows<width>(s, targets, scale,
-                            [=] __device__(Pack<width> & sum, std::int64_t, std::int64_t output, int area) {
+                            [=] __device__(Pack<width>& sum, std::int64_t, std::int64_t output, int area) {
                                 const auto gradient = Pack<width>::load(gradients + output);
                                 for (int n = 0; n < width; n++) sum.values[n] += gradient.values[n] / area;
                             });
