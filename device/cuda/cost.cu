@@ -16,8 +16,6 @@ __device__ int label_row(float label, int classes) {
     return valid ? static_cast<int>(label) : -1;
 }
 
-__device__ std::int64_t element(int row, int cases, int n) { return static_cast<std::int64_t>(row) * cases + n; }
-
 // e^-50 stands for 0 in the guarded logarithms and divisions of spec 3.7; NaN goes through.
 __device__ double guarded(double value) { return value == 0 ? 1.9287498479639178e-22 : value; }
 __device__ double guarded_log(double value) { return value == 0 ? -50.0 : log(value); }
@@ -253,6 +251,7 @@ void CudaDevice::tica_forward(const NormShape& s, const float* images, float* ta
 }
 
 CostValues CudaDevice::tica_cost(const NormShape& s, const float* images) {
+    select();
     const std::size_t count = static_cast<std::size_t>(s.channels) * s.pixels * s.cases;
     Scratch<float> scratch(memory_, count);
     const float* ticas = scratch.data();

@@ -9,18 +9,6 @@
 namespace convnet::cuda {
 namespace {
 
-// Where a row of (maps * size * size, cases) stands.
-struct Place {
-    int map, y, x;
-};
-
-__device__ Place place(int row, int size) {
-    const int line = row / size, map = line / size;
-    return {map, line - map * size, row - line * size};
-}
-
-__device__ std::int64_t element(int row, int cases, int n) { return static_cast<std::int64_t>(row) * cases + n; }
-
 // One axis of a blur: the filter over pixels that lie `step` floats apart, at `position` of `size`.
 __device__ float blurred(const float* line, std::int64_t step, int size, int position, const float* filter,
                          int radius) {

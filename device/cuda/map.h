@@ -71,6 +71,19 @@ void for_each_case(const char* operation, int rows, int cases, Body body) {
     check_launch(operation);
 }
 
+// Where an element of a batch matrix lies. An int numbers rows, but not elements.
+__device__ inline std::int64_t element(int row, int cases, int n) { return static_cast<std::int64_t>(row) * cases + n; }
+
+// Where a row of (maps * side * side, cases) stands.
+struct Place {
+    int map, y, x;
+};
+
+__device__ inline Place place(int row, int side) {
+    const int line = row / side, map = line / side;
+    return {map, line - map * side, row - line * side};
+}
+
 // Neighbouring cases that one thread handles together, read and written at once.
 template <int width>
 struct alignas(width * sizeof(float)) Pack {

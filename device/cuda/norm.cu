@@ -35,7 +35,7 @@ public:
 
     __device__ void next(int f, float* sums) {
         sums[0] = 0;
-        for (int map = maps_.first(f); map < maps_.last(f); map++) sums[0] += term_(map);
+        for (int map = maps_.first(f); map < maps_.last(f); map++) sums[0] += term_.value(term_.load(map));
     }
 
 private:
@@ -51,15 +51,21 @@ public:
 
     __device__ SlidingSums(const Maps& maps, const Term& term, int first) : maps_(maps), term_(term) {
 #pragma unroll
-        for (int k = 0; k < size - 1; k++) terms_[batch + k] = term_or_zero(first - maps_.before + k);
+        for (int k = 0; k < size - 1; k++) {
+            const int map = first - maps_.before + k;
+            terms_[batch + k] = kept(map, term_.value(term_.load(nearest(map))));
+        }
     }
 
     // The sums of maps f .. f + 3; f must grow by 4 from the first map on.
     __device__ void next(int f, float* sums) {
+        typename Term::Read read[batch];
 #pragma unroll
         for (int k = 0; k < size - 1; k++) terms_[k] = terms_[batch + k];
 #pragma unroll
-        for (int k = 0; k < batch; k++) terms_[size - 1 + k] = term_or_zero(f + maps_.after + k);
+        for (int k = 0; k < batch; k++) read[k] = term_.load(nearest(f + maps_.after + k));
+#pragma unroll
+        for (int k = 0; k < batch; k++) terms_[size - 1 + k] = kept(f + maps_.after + k, term_.value(read[k]));
 #pragma unroll
         for (int k = 0; k < batch; k++) {
             sums[k] = 0;
@@ -69,30 +75,34 @@ public:
     }
 
 private:
-    __device__ float term_or_zero(int map) const { return map >= 0 && map < maps_.count ? term_(map) : 0; }
+    // Behind the ends something is read all the same, and dropped: a branch would keep the reads apart.
+    __device__ int nearest(int map) const { return min(max(map, 0), maps_.count - 1); }
+    __device__ float kept(int map, float term) const { return map >= 0 && map < maps_.count ? term : 0; }
 
     const Maps maps_;
     const Term term_;
     float terms_[size - 1 + batch];
 };
 
-// What is summed, for one pixel and case; maps lie `step` floats apart.
+// What is summed, for one pixel and case; maps lie `step` floats apart. Reading and computing are apart, so that
+// several reads are under way at once: a division has a branch in it.
 struct Square {
     const float* images;
     std::int64_t step;
 
-    __device__ float operator()(int map) const {
-        const float x = images[map * step];
-        return x * x;
-    }
+    using Read = float;
+    __device__ Read load(int map) const { return images[map * step]; }
+    __device__ float value(Read x) const { return x * x; }
 };
 struct GradientShare {
     const float *gradients, *outputs, *denoms;
     std::int64_t step;
 
-    __device__ float operator()(int map) const {
-        return gradients[map * step] * outputs[map * step] / denoms[map * step];
-    }
+    struct Read {
+        float gradient, output, denom;
+    };
+    __device__ Read load(int map) const { return {gradients[map * step], outputs[map * step], denoms[map * step]}; }
+    __device__ float value(Read r) const { return r.gradient * r.output / r.denom; }
 };
 
 // How many maps a thread walks through: all of them, unless that leaves too few threads to hide the memory's latency.
@@ -122,19 +132,21 @@ void forward(const NormShape& s, const float* images, float* denoms, float* targ
     const std::int64_t step = static_cast<std::int64_t>(s.pixels) * s.cases;
     for_each_stretch("normalization across maps", s, [=] __device__(int first, int last, std::int64_t start) {
         Sums sums(maps, Square{images + start, step}, first);
-        float d[Sums::batch], y[Sums::batch];
+        float x[Sums::batch], d[Sums::batch];
         for (int f = first; f < last; f += Sums::batch) {
+#pragma unroll
+            for (int k = 0; k < Sums::batch; k++) x[k] = images[start + min(f + k, last - 1) * step];
             sums.next(f, d);
 #pragma unroll
             for (int k = 0; k < Sums::batch; k++) {
                 d[k] = s.min_div + s.scale * d[k];
-                y[k] = f + k < last ? images[start + (f + k) * step] * inverse_power(d[k], s.pow) : 0;
+                x[k] *= inverse_power(d[k], s.pow);
             }
 #pragma unroll
             for (int k = 0; k < Sums::batch; k++) {
                 if (f + k >= last) continue;
                 denoms[start + (f + k) * step] = d[k];
-                targets[start + (f + k) * step] = y[k];
+                targets[start + (f + k) * step] = x[k];
             }
         }
     });
@@ -148,18 +160,21 @@ void backward(const NormShape& s, const float* gradients, const float* denoms, c
     const float factor = 2 * s.scale * s.pow;
     for_each_stretch("gradient across maps", s, [=] __device__(int first, int last, std::int64_t start) {
         Sums sums(maps, GradientShare{gradients + start, outputs + start, denoms + start, step}, first);
-        float result[Sums::batch];
+        float g[Sums::batch], d[Sums::batch], x[Sums::batch], result[Sums::batch], old[Sums::batch];
         for (int f = first; f < last; f += Sums::batch) {
-            sums.next(f, result);
 #pragma unroll
             for (int k = 0; k < Sums::batch; k++) {
-                const std::int64_t i = start + (f + k) * step;
-                if (f + k < last)
-                    result[k] = gradients[i] * inverse_power(denoms[i], s.pow) - factor * images[i] * result[k];
+                const std::int64_t i = start + min(f + k, last - 1) * step;
+                g[k] = gradients[i], d[k] = denoms[i], x[k] = images[i];
+                old[k] = scale.targets == 0 ? 0 : targets[i];
             }
+            sums.next(f, result);
 #pragma unroll
             for (int k = 0; k < Sums::batch; k++)
-                if (f + k < last) put(targets[start + (f + k) * step], result[k], scale);
+                put(old[k], g[k] * inverse_power(d[k], s.pow) - factor * x[k] * result[k], scale);
+#pragma unroll
+            for (int k = 0; k < Sums::batch; k++)
+                if (f + k < last) targets[start + (f + k) * step] = old[k];
         }
     });
 }

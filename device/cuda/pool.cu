@@ -27,18 +27,6 @@ __device__ Range windows_over(const PoolShape& s, int pixel) {
     return {first, offset < 0 ? first : min(offset / s.stride + 1, s.outputs)};
 }
 
-// Where a row of (channels * side * side, cases) stands.
-struct Place {
-    int channel, y, x;
-};
-
-__device__ Place place(int row, int side) {
-    const int line = row / side, channel = line / side;
-    return {channel, line - channel * side, row - line * side};
-}
-
-__device__ std::int64_t offset(int row, int cases) { return static_cast<std::int64_t>(row) * cases; }
-
 // The poolers of spec 3.2: a base value, and what a further element makes of it.
 struct Max {
     static __device__ float base() { return -2e38f; }
@@ -59,18 +47,18 @@ void pool(const PoolShape& s, const float* images, float* targets, bool average)
     for_each_case("pooling", s.channels * s.outputs * s.outputs, s.cases / width, [=] __device__(int row, int pack) {
         const Place p = place(row, s.outputs);
         const Range ys = window(s, p.y), xs = window(s, p.x);
-        const float* image = images + offset(p.channel * s.img_size * s.img_size, s.cases) + pack * width;
+        const float* image = images + element(p.map * s.img_size * s.img_size, s.cases, pack * width);
         Pack<width> result;
         for (int n = 0; n < width; n++) result.values[n] = Pooler::base();
         for (int y = ys.first; y < ys.last; y++)
 #pragma unroll 3
             for (int x = xs.first; x < xs.last; x++) {
-                const auto pixel = Pack<width>::load(image + offset(y * s.img_size + x, s.cases));
+                const auto pixel = Pack<width>::load(image + element(y * s.img_size + x, s.cases, 0));
                 for (int n = 0; n < width; n++) result.values[n] = Pooler::add(result.values[n], pixel.values[n]);
             }
-        const float area = average ? ys.length() * xs.length() : 1;
-        for (int n = 0; n < width; n++) result.values[n] /= area;
-        result.store(targets + offset(row, s.cases) + pack * width);
+        if (average)
+            for (int n = 0; n < width; n++) result.values[n] /= ys.length() * xs.length();
+        result.store(targets + element(row, s.cases, pack * width));
     });
 }
 
@@ -88,7 +76,7 @@ __device__ float draw(const float* image, const PoolShape& s, Range ys, Range xs
     double total = 0;
     for (int y = ys.first; y < ys.last; y++)
         for (int x = xs.first; x < xs.last; x++) {
-            const float pixel = image[offset(y * s.img_size + x, s.cases)];
+            const float pixel = image[element(y * s.img_size + x, s.cases, 0)];
             total += pixel > 0 ? pixel : 0;
         }
     const bool even = !(total > 0);
@@ -96,7 +84,7 @@ __device__ float draw(const float* image, const PoolShape& s, Range ys, Range xs
     double running = 0;
     for (int y = ys.first; y < ys.last; y++)
         for (int x = xs.first; x < xs.last; x++) {
-            const float pixel = image[offset(y * s.img_size + x, s.cases)];
+            const float pixel = image[element(y * s.img_size + x, s.cases, 0)];
             running += even ? 1 : pixel > 0 ? pixel : 0;
             if (running > u * total) return pixel;
         }
@@ -111,12 +99,12 @@ void sum_over_windows(const PoolShape& s, float* targets, Scale scale, Add add) 
                   [=] __device__(int row, int pack) {
                       const Place p = place(row, s.img_size);
                       const Range oys = windows_over(s, p.y), oxs = windows_over(s, p.x);
-                      const std::int64_t pixel = offset(row, s.cases) + pack * width;
+                      const std::int64_t pixel = element(row, s.cases, pack * width);
                       Pack<width> sum = {}, result;
                       for (int oy = oys.first; oy < oys.last; oy++)
                           for (int ox = oxs.first; ox < oxs.last; ox++) {
-                              const int output = (p.channel * s.outputs + oy) * s.outputs + ox;
-                              add(sum, pixel, offset(output, s.cases) + pack * width,
+                              const int output = (p.map * s.outputs + oy) * s.outputs + ox;
+                              add(sum, pixel, element(output, s.cases, pack * width),
                                   window(s, oy).length() * window(s, ox).length());
                           }
                       if (scale.targets != 0) result = Pack<width>::load(targets + pixel);
@@ -165,10 +153,10 @@ void CudaDevice::pool_rand_forward(const PoolShape& s, const float* images, floa
     select();
     for_each_case("random pooling", s.channels * s.outputs * s.outputs, s.cases, [=] __device__(int row, int n) {
         const Place p = place(row, s.outputs);
-        const float* image = images + offset(p.channel * s.img_size * s.img_size, s.cases) + n;
-        const std::int64_t element = offset(row, s.cases) + n;
-        const auto words = philox(key, static_cast<std::uint32_t>(element / 4));
-        targets[element] = draw(image, s, window(s, p.y), window(s, p.x), uniform(words[element % 4]));
+        const float* image = images + element(p.map * s.img_size * s.img_size, s.cases, n);
+        const std::int64_t i = element(row, s.cases, n);
+        const auto words = philox(key, static_cast<std::uint32_t>(i / 4));
+        targets[i] = draw(image, s, window(s, p.y), window(s, p.x), uniform(words[i % 4]));
     });
 }
 
