@@ -1,10 +1,13 @@
-// Pooling on a GPU (spec 3.2). A thread computes one element of the outputs, or of the gradient at the images.
-#include "device/cuda/cuda_device.h"
-#include "device/cuda/launch.h"
+// Pooling on a GPU (spec 3.2). A thread gathers one output, or the gradient of one pixel, for one case or four.
+#include <limits>
+
+#include "device/cuda/map.h"
 #include "device/philox.h"
 
 namespace convnet::cuda {
 namespace {
+
+constexpr float nan = std::numeric_limits<float>::quiet_NaN();
 
 // The pixels [first, last) that output o covers along one axis.
 struct Range {
@@ -24,21 +27,6 @@ __device__ Range windows_over(const PoolShape& s, int pixel) {
     return {first, offset < 0 ? first : min(offset / s.stride + 1, s.outputs)};
 }
 
-// Where an element of (channels * side * side, cases) stands.
-struct Place {
-    int channel, y, x, n;
-};
-
-__device__ Place place(std::int64_t element, int side, int cases) {
-    const std::int64_t row = element / cases;
-    const int pixel = static_cast<int>(row % (side * side));
-    return {static_cast<int>(row / (side * side)), pixel / side, pixel % side, static_cast<int>(element % cases)};
-}
-
-__device__ std::int64_t offset(int channel, int y, int x, int side, int cases) {
-    return (static_cast<std::int64_t>(channel * side + y) * side + x) * cases;
-}
-
 // The poolers of spec 3.2: a base value, and what a further element makes of it.
 struct Max {
     static __device__ float base() { return -2e38f; }
@@ -53,19 +41,98 @@ struct Sum {
     static __device__ float add(float sum, float x) { return sum + x; }
 };
 
+// `width` cases a thread: the places of pixels are worked out once for all of them.
+template <class Pooler, int width>
+void pool(const PoolShape& s, const float* images, float* targets, bool average) {
+    for_each_case("pooling", s.channels * s.outputs * s.outputs, s.cases / width, [=] __device__(int row, int pack) {
+        const Place p = place(row, s.outputs);
+        const Range ys = window(s, p.y), xs = window(s, p.x);
+        const float* image = images + element(p.map * s.img_size * s.img_size, s.cases, pack * width);
+        Pack<width> result;
+        for (int n = 0; n < width; n++) result.values[n] = Pooler::base();
+        for (int y = ys.first; y < ys.last; y++)
+#pragma unroll 3
+            for (int x = xs.first; x < xs.last; x++) {
+                const auto pixel = Pack<width>::load(image + element(y * s.img_size + x, s.cases, 0));
+                for (int n = 0; n < width; n++) result.values[n] = Pooler::add(result.values[n], pixel.values[n]);
+            }
+        if (average)
+            for (int n = 0; n < width; n++) result.values[n] /= ys.length() * xs.length();
+        result.store(targets + element(row, s.cases, pack * width));
+    });
+}
+
 template <class Pooler>
 void pool(const PoolShape& s, const float* images, float* targets, bool average) {
-    const std::int64_t count = static_cast<std::int64_t>(s.channels) * s.outputs * s.outputs * s.cases;
-    for_each("pooling", count, [=] __device__(std::int64_t i) {
-        const Place p = place(i, s.outputs, s.cases);
-        const Range ys = window(s, p.y), xs = window(s, p.x);
-        const float* image = images + offset(p.channel, 0, 0, s.img_size, s.cases) + p.n;
-        float result = Pooler::base();
-        for (int y = ys.first; y < ys.last; y++)
-            for (int x = xs.first; x < xs.last; x++)
-                result = Pooler::add(result, image[offset(0, y, x, s.img_size, s.cases)]);
-        targets[i] = average ? result / (ys.length() * xs.length()) : result;
-    });
+    if (in_wide_packs(s.cases, {images, targets}))
+        pool<Pooler, wide_pack>(s, images, targets, average);
+    else
+        pool<Pooler, 1>(s, images, targets, average);
+}
+
+// The element at which the running sum of max(0, x) exceeds u times the total; every weight is 1 where all
+// of these are 0.
+__device__ float draw(const float* image, const PoolShape& s, Range ys, Range xs, float u) {
+    double total = 0;
+    for (int y = ys.first; y < ys.last; y++)
+        for (int x = xs.first; x < xs.last; x++) {
+            const float pixel = image[element(y * s.img_size + x, s.cases, 0)];
+            total += pixel > 0 ? pixel : 0;
+        }
+    const bool even = !(total > 0);
+    if (even) total = ys.length() * xs.length();
+    double running = 0;
+    for (int y = ys.first; y < ys.last; y++)
+        for (int x = xs.first; x < xs.last; x++) {
+            const float pixel = image[element(y * s.img_size + x, s.cases, 0)];
+            running += even ? 1 : pixel > 0 ? pixel : 0;
+            if (running > u * total) return pixel;
+        }
+    return nan;  // only NaN or infinite values come here
+}
+
+// For every pixel the sum of what add() makes of each output over it, into the targets. add(sum, pixel, output, area):
+// offsets of `width` cases in the images and the outputs, and the area of the output's window.
+template <int width, class Add>
+void sum_over_windows(const PoolShape& s, float* targets, Scale scale, Add add) {
+    for_each_case("gradient of pooling", s.channels * s.img_size * s.img_size, s.cases / width,
+                  [=] __device__(int row, int pack) {
+                      const Place p = place(row, s.img_size);
+                      const Range oys = windows_over(s, p.y), oxs = windows_over(s, p.x);
+                      const std::int64_t pixel = element(row, s.cases, pack * width);
+                      Pack<width> sum = {}, result;
+                      for (int oy = oys.first; oy < oys.last; oy++)
+                          for (int ox = oxs.first; ox < oxs.last; ox++) {
+                              const int output = (p.map * s.outputs + oy) * s.outputs + ox;
+                              add(sum, pixel, element(output, s.cases, pack * width),
+                                  window(s, oy).length() * window(s, ox).length());
+                          }
+                      if (scale.targets != 0) result = Pack<width>::load(targets + pixel);
+                      for (int n = 0; n < width; n++) put(result.values[n], sum.values[n], scale);
+                      result.store(targets + pixel);
+                  });
+}
+
+template <int width>
+void max_gradient(const PoolShape& s, const float* images, const float* gradients, const float* outputs, float* targets,
+                  Scale scale) {
+    sum_over_windows<width>(s, targets, scale,
+                            [=] __device__(Pack<width>& sum, std::int64_t pixel, std::int64_t output, int) {
+                                const auto image = Pack<width>::load(images + pixel);
+                                const auto best = Pack<width>::load(outputs + output);
+                                const auto gradient = Pack<width>::load(gradients + output);
+                                for (int n = 0; n < width; n++)
+                                    if (image.values[n] == best.values[n]) sum.values[n] += gradient.values[n];
+                            });
+}
+
+template <int width>
+void avg_gradient(const PoolShape& s, const float* gradients, float* targets, Scale scale) {
+    sum_over_windows<width>(s, targets, scale,
+                            [=] __device__(Pack<width>& sum, std::int64_t, std::int64_t output, int area) {
+                                const auto gradient = Pack<width>::load(gradients + output);
+                                for (int n = 0; n < width; n++) sum.values[n] += gradient.values[n] / area;
+                            });
 }
 
 }  // namespace
@@ -82,23 +149,32 @@ void CudaDevice::pool_forward(Pool kind, const PoolShape& s, const float* images
     }
 }
 
+void CudaDevice::pool_rand_forward(const PoolShape& s, const float* images, float* targets, RandomKey key) {
+    select();
+    for_each_case("random pooling", s.channels * s.outputs * s.outputs, s.cases, [=] __device__(int row, int n) {
+        const Place p = place(row, s.outputs);
+        const float* image = images + element(p.map * s.img_size * s.img_size, s.cases, n);
+        const std::int64_t i = element(row, s.cases, n);
+        const auto words = philox(key, static_cast<std::uint32_t>(i / 4));
+        targets[i] = draw(image, s, window(s, p.y), window(s, p.x), uniform(words[i % 4]));
+    });
+}
+
 void CudaDevice::pool_max_gradient(const PoolShape& s, const float* images, const float* gradients,
                                    const float* outputs, float* targets, Scale scale) {
     select();
-    const std::int64_t count = static_cast<std::int64_t>(s.channels) * s.img_size * s.img_size * s.cases;
-    for_each("gradient of pooling", count, [=] __device__(std::int64_t i) {
-        const Place p = place(i, s.img_size, s.cases);
-        const Range oys = windows_over(s, p.y), oxs = windows_over(s, p.x);
-        const std::int64_t channel = offset(p.channel, 0, 0, s.outputs, s.cases) + p.n;
-        const float pixel = images[i];
-        float sum = 0;
-        for (int oy = oys.first; oy < oys.last; oy++)
-            for (int ox = oxs.first; ox < oxs.last; ox++) {
-                const std::int64_t output = channel + offset(0, oy, ox, s.outputs, s.cases);
-                if (outputs[output] == pixel) sum += gradients[output];
-            }
-        put(targets[i], sum, scale);
-    });
+    if (in_wide_packs(s.cases, {images, gradients, outputs, targets}))
+        max_gradient<wide_pack>(s, images, gradients, outputs, targets, scale);
+    else
+        max_gradient<1>(s, images, gradients, outputs, targets, scale);
+}
+
+void CudaDevice::pool_avg_gradient(const PoolShape& s, const float* gradients, float* targets, Scale scale) {
+    select();
+    if (in_wide_packs(s.cases, {gradients, targets}))
+        avg_gradient<wide_pack>(s, gradients, targets, scale);
+    else
+        avg_gradient<1>(s, gradients, targets, scale);
 }
 
 }  // namespace convnet::cuda
