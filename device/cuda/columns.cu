@@ -64,7 +64,7 @@ void CudaDevice::normalize_local_weights(float* weights, int modules, int rows, 
 void CudaDevice::bound_zero_mean_norms(float* weights, int rows, int columns, float min, float max) {
     select();
     bound_zero_mean_norms_kernel<<<column_blocks(1, columns), column_threads * block_columns>>>(weights, rows, columns,
-                                                                                               min, max);
+                                                                                                min, max);
     check_launch("bound on the zero-mean norms of weights");
 }
 
