@@ -26,17 +26,27 @@ struct Axis {
 
 Axis forward_axis(const ConvShape& s, int modules) { return {modules, s.filter_size, -s.padding, s.stride, 0, 1, 0}; }
 
-// Of the pixels whose offset in the padded image is `phase` modulo the stride.
+// The taps, along one axis, of the pixels whose offset in the padded image is `phase` modulo the stride.
+struct AxisPhase {
+    int taps, taps_before;  // its own, and those of the phases before
+
+    __host__ __device__ AxisPhase(int filter_size, int stride, int phase) {
+        const int whole = filter_size / stride, rest = filter_size % stride;
+        taps = whole + (phase < rest ? 1 : 0);
+        taps_before = phase * whole + (phase < rest ? phase : rest);
+    }
+};
+
 Axis backward_axis(const ConvShape& s, int phase, int pixels) {
+    const AxisPhase of_phase(s.filter_size, s.stride, phase);
     const int first = ((phase - s.padding) % s.stride + s.stride) % s.stride;
-    const int whole = s.filter_size / s.stride, rest = s.filter_size % s.stride;
     return {first < pixels ? (pixels - first - 1) / s.stride + 1 : 0,
-            whole + (phase < rest ? 1 : 0),
+            of_phase.taps,
             (first + s.padding) / s.stride,
             1,
             first,
             s.stride,
-            phase * whole + std::min(phase, rest)};
+            of_phase.taps_before};
 }
 
 // A product, for all groups. All that does not depend on the thread is counted out here: as an argument of the kernel
@@ -222,16 +232,8 @@ __device__ void store(const Gather& g, const Part<Shape, local>& part, const Til
 template <bool tf32>
 constexpr int depth_of = tf32 ? 16 : 8;
 
-// Blocks that share a multiprocessor: 128 registers a thread where its sums and loads fit, else 168 or 255.
-template <class Shape, bool tf32>
-constexpr int resident() {
-    constexpr int values =
-        Shape::thread_rows * Shape::thread_columns + depth_of<tf32> * (Shape::rows + Shape::columns) / Shape::threads;
-    return (values <= 80 ? 512 : values <= 120 ? 384 : 256) / Shape::threads;
-}
-
 template <class Shape, int vector, bool local, bool tf32>
-__global__ void __launch_bounds__(Shape::threads, (resident<Shape, tf32>()))
+__global__ void __launch_bounds__(Shape::threads, (resident_blocks<Shape, depth_of<tf32>>()))
     gather_kernel(const Gather g, int row_tiles, int column_tiles) {
     constexpr int depth = depth_of<tf32>;
     constexpr int a_floats = Operand<Order::along, Shape::rows, depth>::floats;
@@ -290,14 +292,14 @@ private:
     const char* const operation_;
 };
 
-// 128 rows for 128, 256 and 384 filters, 96 for 96, 192 and 384, and one shape each for 64, 48 and 32. The last is for
-// minibatches and images so small that large tiles would not go round.
+// 128 rows for 128, 256 and 384 filters, 96 for 96, 192 and 384, and one shape each for 64, 48, 32 and 16. The last is
+// for minibatches and images so small that large tiles would not go round.
 template <bool local, bool tf32>
 void launch_vectors(const Gather& g, const char* operation) {
     launch_cheapest<Candidate<TileShape<8, 8, 4, 2>, 100>, Candidate<TileShape<12, 8, 2, 2>, 100>,
                     Candidate<TileShape<8, 8, 2, 2>, 95>, Candidate<TileShape<12, 8, 1, 4>, 90>,
-                    Candidate<TileShape<8, 8, 1, 4>, 85>, Candidate<TileShape<4, 8, 2, 1>, 65>>(
-        Launcher<4, local, tf32>(g, operation));
+                    Candidate<TileShape<8, 8, 1, 4>, 85>, Candidate<TileShape<4, 8, 1, 4>, 60>,
+                    Candidate<TileShape<4, 8, 2, 1>, 65>>(Launcher<4, local, tf32>(g, operation));
 }
 
 template <bool local>
@@ -365,28 +367,48 @@ void pack_filters(const ConvShape& s, const float* weights, float* packed, std::
     });
 }
 
+constexpr int square = 32, square_threads = 256;  // what a block transposes
+
 // (channel, tap; filter) -> (phase, filter, tap of the phase; channel), for each module and group.
-void transpose_filters(const ConvShape& s, const float* weights, float* packed, std::size_t count) {
-    const int filters = s.group_filters(), channels = s.filter_channels, pitch = whole_quads(channels);
-    const int size = s.filter_size, stride = s.stride, all_filters = s.filters, groups = s.groups;
-    for_each("transposition of filters", count, [=] __device__(std::int64_t i) {
-        const int channel = static_cast<int>(i % pitch);
-        i /= pitch;
-        const int filter = static_cast<int>(i % filters);
-        i /= filters;
-        const int position = static_cast<int>(i % (size * size)), y = position / size, x = position % size;
-        const std::int64_t matrix = i / (size * size), module = matrix / groups, group = matrix % groups;
-        const int whole = size / stride, rest = size % stride;
-        const int phase_y = y % stride, phase_x = x % stride;
-        const int taps_y = whole + (phase_y < rest ? 1 : 0), taps_x = whole + (phase_x < rest ? 1 : 0);
-        const int before =
-            (phase_y * whole + min(phase_y, rest)) * size + taps_y * (phase_x * whole + min(phase_x, rest));
+__global__ void transpose_kernel(const float* weights, float* packed, int filter_size, int stride, int channels,
+                                 int filters, int groups) {
+    __shared__ float values[square][square + 1];
+    const int channel_tiles = (channels + square - 1) / square, filter_tiles = (filters + square - 1) / square;
+    const int taps = filter_size * filter_size, pitch = (channels + 3) / 4 * 4;
+    int block = blockIdx.x;
+    const int first_filter = block % filter_tiles * square;
+    block /= filter_tiles;
+    const int first_channel = block % channel_tiles * square;
+    block /= channel_tiles;
+    const int tap = block % taps, matrix = block / taps;  // matrix: (module, group)
+    const int lane = threadIdx.x % square, line = threadIdx.x / square;
+    constexpr int lines = square_threads / square;
+
+    for (int i = line; i < square; i += lines) {
+        const int channel = first_channel + i, filter = first_filter + lane;
+        const std::int64_t row = (static_cast<std::int64_t>(matrix / groups) * channels + channel) * taps + tap;
+        values[i][lane] =
+            channel < channels && filter < filters ? weights[(row * groups + matrix % groups) * filters + filter] : 0;
+    }
+    __syncthreads();
+    const AxisPhase y(filter_size, stride, tap / filter_size % stride),
+        x(filter_size, stride, tap % filter_size % stride);
+    const int first_row = (y.taps_before * filter_size + y.taps * x.taps_before) * filters;
+    const int tap_of_phase = tap / filter_size / stride * x.taps + tap % filter_size / stride;
+    for (int i = line; i < square; i += lines) {
+        const int filter = first_filter + i, channel = first_channel + lane;
         const std::int64_t row =
-            (matrix * size * size + before) * filters + filter * taps_y * taps_x + y / stride * taps_x + x / stride;
-        const std::int64_t source = (module * channels + channel) * size * size + position;
-        packed[row * pitch + channel] =
-            channel < channels ? weights[source * all_filters + group * filters + filter] : 0;
-    });
+            static_cast<std::int64_t>(matrix) * taps * filters + first_row + filter * y.taps * x.taps + tap_of_phase;
+        if (filter < filters && channel < pitch) packed[row * pitch + channel] = values[lane][i];
+    }
+}
+
+void transpose_filters(const ConvShape& s, const float* weights, float* packed, bool local) {
+    const int blocks = tiles_of(s.group_filters(), square) * tiles_of(s.filter_channels, square) * s.filter_pixels() *
+                       s.groups * (local ? s.modules() : 1);
+    transpose_kernel<<<blocks, square_threads>>>(weights, packed, s.filter_size, s.stride, s.filter_channels,
+                                                 s.group_filters(), s.groups);
+    check_launch("transposition of filters");
 }
 
 }  // namespace
@@ -416,7 +438,7 @@ void convolve_back(Memory& memory, const ConvShape& s, const float* gradients, c
     Connections connections(memory, s);
     const std::size_t count = packed_floats(s, s.group_filters(), s.filter_channels, local);
     Scratch<float> packed(memory, count);
-    transpose_filters(s, weights, packed.data(), count);
+    transpose_filters(s, weights, packed.data(), local);
     for (int phase = 0; phase < s.stride * s.stride; phase++) {
         const Axis y = backward_axis(s, phase / s.stride, s.img_size_y);
         const Axis x = backward_axis(s, phase % s.stride, s.img_size_x);

@@ -142,7 +142,7 @@ private:
     }
 
     __device__ void add_across(const float* a, const float* b) {
-#pragma unroll
+#pragma unroll 1  // unrolled, it would read so far ahead that sums lose their registers
         for (int k = 0; k < depth; k += 4) {
             Quad as[thread_rows];
 #pragma unroll
@@ -277,6 +277,14 @@ __device__ void sum_steps(Tile& tile, float* shared, int steps, Loader& loader) 
         if (step + 1 < steps) loader.keep(a + next * a_floats, b + next * b_floats);
         __syncthreads();
     }
+}
+
+// Blocks that share a multiprocessor: 128 registers a thread where its sums and loads fit, else 168 or 255.
+template <class Shape, int depth>
+constexpr int resident_blocks() {
+    constexpr int values =
+        Shape::thread_rows * Shape::thread_columns + depth * (Shape::rows + Shape::columns) / Shape::threads;
+    return (values <= 80 ? 512 : values <= 120 ? 384 : 256) / Shape::threads;
 }
 
 inline int tiles_of(std::int64_t count, int tile) { return static_cast<int>((count + tile - 1) / tile); }

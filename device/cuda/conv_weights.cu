@@ -33,7 +33,9 @@ struct WeightSums {
 // What a block computes.
 template <class Shape>
 struct Part {
-    int first_row, first_filter, group, chunk, split;
+    int first_row, first_filter, group;
+    int matrix;                      // of the targets
+    int first_product, end_product;  // of all (module, case)
 
     __device__ Part(const WeightSums& g, int row_tiles, int filter_tiles) {
         // Blocks that read the same modules are neighbours: they meet in the cache.
@@ -43,9 +45,10 @@ struct Part {
         first_filter = block % filter_tiles * Shape::columns;
         block /= filter_tiles;
         group = block % g.groups;
-        block /= g.groups;
-        split = block % g.splits;
-        chunk = block / g.splits;
+        matrix = block / g.groups;
+        const int chunk_begin = matrix / g.splits * g.chunk_modules * g.cases;
+        first_product = chunk_begin + matrix % g.splits * g.split_products;
+        end_product = min(first_product + g.split_products, chunk_begin + g.chunk_modules * g.cases);
     }
 };
 
@@ -75,50 +78,46 @@ class WeightLoader {
 
 public:
     __device__ WeightLoader(const WeightSums& g, const Part<Shape>& part, const WeightRow* rows)
-        : g_(g), rows_(rows), row_(threadIdx.x / product_threads), product_(threadIdx.x % product_threads * vector) {
-        begin_ = part.split * g.split_products;
-        end_ = min(begin_ + g.split_products, g.chunk_modules * g.cases);
-        first_module_ = part.chunk * g.chunk_modules;
-        filters_ = min(g.group_filters - part.first_filter, Shape::columns);
+        : g_(g), part_(part), rows_(rows), first_(part.first_product + place() * vector) {
         const std::int64_t filter = part.group * g.group_filters + part.first_filter;
-        gradients_ = g.gradients + (filter * g.modules + first_module_) * g.cases;
+        gradients_ = g.gradients + (filter + row()) * g.modules * g.cases + first_;
     }
 
-    __device__ int steps() const { return (end_ - begin_ + depth - 1) / depth; }
-
     __device__ void load(int step) {
-        const int product = begin_ + step * depth + product_;
-        const bool present = product < end_;
-        const int in_chunk = g_.cases_divider.quotient(product), n = product - in_chunk * g_.cases;
-        const int module = first_module_ + in_chunk, module_y = g_.modules_x_divider.quotient(module);
+        const int product = first_ + step * depth;
+        const bool present = product < part_.end_product;
+        const int module = g_.cases_divider.quotient(product), n = product - module * g_.cases;
+        const int module_y = g_.modules_x_divider.quotient(module);
         const int y = module_y * g_.stride - g_.padding;
         const int x = (module - module_y * g_.modules_x) * g_.stride - g_.padding;
         const float* window = g_.images + static_cast<std::int64_t>(y * g_.img_size_x + x) * g_.cases + n;
 #pragma unroll
         for (int i = 0; i < image_loads; i++) {
-            const int own = row_ + i * row_step;
-            if (own >= Shape::rows) break;
-            const WeightRow row = rows_[own];
-            const bool inside = present && static_cast<unsigned>(y + row.y) < static_cast<unsigned>(g_.img_size_y) &&
-                                static_cast<unsigned>(x + row.x) < static_cast<unsigned>(g_.img_size_x);
-            images_[i] = read(inside, window + static_cast<std::int64_t>(row.image_row) * g_.cases);
+            if (row() + i * row_step >= Shape::rows) break;
+            const WeightRow own = rows_[row() + i * row_step];
+            const bool inside = present && static_cast<unsigned>(y + own.y) < static_cast<unsigned>(g_.img_size_y) &&
+                                static_cast<unsigned>(x + own.x) < static_cast<unsigned>(g_.img_size_x);
+            images_[i] = read(inside, window + static_cast<std::int64_t>(own.image_row) * g_.cases);
         }
-        const std::int64_t filter_floats = static_cast<std::int64_t>(g_.modules) * g_.cases;
+        const std::int64_t step_floats = static_cast<std::int64_t>(row_step) * g_.modules * g_.cases;
 #pragma unroll
         for (int i = 0; i < gradient_loads; i++) {
-            const int own = row_ + i * row_step;
-            read_gradients_[i] = read(present && own < filters_, gradients_ + own * filter_floats + product);
+            const int filter = row() + i * row_step;
+            const bool own = filter < Shape::columns && part_.first_filter + filter < g_.group_filters;
+            read_gradients_[i] = read(present && own, gradients_ + i * step_floats + step * depth);
         }
     }
 
     __device__ void keep(float* a, float* b) const {
 #pragma unroll
-        for (int i = 0; i < image_loads; i++) write(a, row_ + i * row_step, Shape::rows, images_[i]);
+        for (int i = 0; i < image_loads; i++) write(a, row() + i * row_step, Shape::rows, images_[i]);
 #pragma unroll
-        for (int i = 0; i < gradient_loads; i++) write(b, row_ + i * row_step, Shape::columns, read_gradients_[i]);
+        for (int i = 0; i < gradient_loads; i++) write(b, row() + i * row_step, Shape::columns, read_gradients_[i]);
     }
 
 private:
+    static __device__ int row() { return threadIdx.x / product_threads; }
+    static __device__ int place() { return threadIdx.x % product_threads; }
     static __device__ Quad read(bool present, const float* from) {
         if (!present) return {};
         if (vector == 4) return load_quad(from);
@@ -126,7 +125,7 @@ private:
     }
     __device__ void write(float* operand, int own, int count, const Quad& values) const {
         if (own >= count) return;
-        float* target = operand + A::at(product_, own);
+        float* target = operand + A::at(place() * vector, own);
         if (vector == 4)
             store_quad(target, values);
         else
@@ -134,19 +133,15 @@ private:
     }
 
     const WeightSums& g_;
+    const Part<Shape>& part_;
     const WeightRow* const rows_;
-    const int row_, product_;  // this thread's first row, and its place in a step
-    int begin_, end_, first_module_, filters_;
+    const int first_;  // product of this thread
     const float* gradients_;
     Quad images_[image_loads], read_gradients_[gradient_loads];
 };
 
-// Blocks that share a multiprocessor: 128 registers a thread.
-template <class Shape>
-constexpr int resident = 512 / Shape::threads;
-
 template <class Shape, int vector, bool tf32>
-__global__ void __launch_bounds__(Shape::threads, resident<Shape>)
+__global__ void __launch_bounds__(Shape::threads, (resident_blocks<Shape, depth>()))
     weight_gradient_kernel(const WeightSums g, int row_tiles, int filter_tiles) {
     constexpr int a_floats = Operand<Order::across, Shape::rows, depth>::floats;
     constexpr int b_floats = Operand<Order::across, Shape::columns, depth>::floats;
@@ -157,12 +152,13 @@ __global__ void __launch_bounds__(Shape::threads, resident<Shape>)
         rows[i] = weight_row(g, part.group, part.first_row + i);
     __syncthreads();
 
+    const int steps = (part.end_product - part.first_product + depth - 1) / depth;
     WeightLoader<Shape, vector> loader(g, part, &rows[0]);
     typename TileOf<Shape, Order::across, depth, tf32>::type tile;
-    sum_steps<decltype(tile), a_floats, b_floats>(tile, &operands[0], loader.steps(), loader);
+    sum_steps<decltype(tile), a_floats, b_floats>(tile, &operands[0], steps, loader);
 
-    const std::int64_t matrix = static_cast<std::int64_t>(part.chunk) * g.splits + part.split;
-    float* targets = g.targets + matrix * g.rows * g.filters + part.group * g.group_filters;
+    const std::int64_t matrix_floats = static_cast<std::int64_t>(g.rows) * g.filters;
+    float* targets = g.targets + part.matrix * matrix_floats + part.group * g.group_filters;
     tile.for_each(&operands[0], [&](int row, int column, float sum) {
         const int own = part.first_row + row, filter = part.first_filter + column;
         if (own < g.rows && filter < g.group_filters)
