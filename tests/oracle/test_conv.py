@@ -174,6 +174,50 @@ class TestAgainstOracle:
                 **geometry,
             )
 
+    @pytest.mark.parametrize(
+        "filters, img_size, cases",
+        [(128, 15, 128), (96, 15, 132), (64, 15, 132), (64, 15, 131), (48, 23, 132), (32, 23, 124), (16, 23, 132)],
+    )
+    def test_many_positions(self, family: str, filters: int, img_size: int, cases: int) -> None:
+        """So many that devices which choose the shape of their tiles choose every one of them."""
+        rng = np.random.default_rng(4)
+        square = {"img_size": img_size, "filter_size": 2, "modules": img_size, "padding": 1, "stride": 1}
+        places = img_size**2
+        matrices = places if family == "local" else 1
+        forward = normals(rng, 2 * places, cases), normals(rng, 8 * matrices, filters)
+        backward = normals(rng, 2 * places, cases), normals(rng, filters * 4 * matrices, 2)
+        weights = forward[0], normals(rng, filters * places, cases)
+        for name, channels, inputs in [
+            ("forward", 2, forward),
+            ("image_gradient", filters, backward),
+            ("weight_gradient", 2, weights),
+        ]:
+            oracle = getattr(conv, f"{family}_{name}")
+            check(
+                getattr(device, f"{family}_{name}"),
+                *inputs,
+                result=oracle(*wide(list(inputs)), channels=channels, **square),
+                bound=product_sum_bound(oracle, *wide(list(inputs)), channels=channels, **square),
+                channels=channels,
+                **square,
+            )
+
+    @pytest.mark.parametrize("filters", [128, 96, 64, 48, 32, 16])
+    @pytest.mark.parametrize("channels, cases", [(14, 36), (14, 35), (7, 36), (3, 36)])
+    def test_weight_rows_and_filters(self, family: str, filters: int, channels: int, cases: int) -> None:
+        """Matrices of weights that fill tiles of every shape."""
+        rng = np.random.default_rng(5)
+        geometry = {"channels": channels, "img_size": 6, "filter_size": 3, "modules": 5, "padding": 1}
+        inputs = normals(rng, channels * 36, cases), normals(rng, filters * 25, cases)
+        oracle = getattr(conv, f"{family}_weight_gradient")
+        check(
+            getattr(device, f"{family}_weight_gradient"),
+            *inputs,
+            result=oracle(*wide(list(inputs)), **geometry),
+            bound=product_sum_bound(oracle, *wide(list(inputs)), **geometry),
+            **geometry,
+        )
+
     @pytest.mark.parametrize("cases", [3, 33, 129])
     def test_nan_stays_in_its_case(self, family: str, cases: int) -> None:
         """A NaN pixel reaches the outputs that see it, in its own case and in no other."""
