@@ -27,11 +27,8 @@ void set_threads(int threads) { cpu_threads = threads; }
 
 // Before the first entry point. physical: one id for each of `count` virtual ones; host_transfers: they do not reach
 // each other; threads: of the CPU device of each. Makes the devices; null, or why one of them cannot be had.
-extern "C" __attribute__((visibility("default"))) const char* convnet_original_set_devices(const int* physical,
-                                                                                           int count,
-                                                                                           std::uint64_t seed,
-                                                                                           int host_transfers,
-                                                                                           int threads) {
+extern "C" __attribute__((visibility("default"))) const char* convnet_original_set_devices(
+    const int* physical, int count, std::uint64_t seed, int host_transfers, int threads) {
     static std::string failure;
     set_threads(threads);
     convnet_platform::Settings settings;

@@ -235,6 +235,6 @@ def _differs_in_training(layer: dict) -> bool:
     return (
         layer["type"] == "rscale"
         or (layer["type"] == "hs" and bool(layer["enable"]))
-        or (layer["type"] == "pool" and layer["pool"] == "rand")
+        or (layer["type"] == "pool" and layer["pool"] == "rand" and not layer["doMax"])
         or (layer["type"] == "neuron" and layer["neuron"]["type"] == "nrelu")
     )

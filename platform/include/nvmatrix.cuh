@@ -1,8 +1,10 @@
 // NVMatrix, a matrix in device memory, and HostNVMatrix, one in pinned host memory (spec 6.3).
 //
-// Element (row, col) is at row * stride + col, or with the transposed flag at col * stride + row. A target that has
-// the result's dimensions keeps its flag; another one takes the first operand's flag and is resized. Methods that
-// return NVMatrix& return a new object that the caller deletes. What cannot be done fails (convnet_platform/failure.h).
+// Element (row, col) is at row * stride + col, or with the transposed flag at col * stride + row. The target of an
+// elementwise operation keeps its flag where it has the result's dimensions; another one takes the first operand's flag
+// and is resized. The target of a product or of a sum along an axis keeps its flag in any case (6.3.4, 6.3.5). Methods
+// that return NVMatrix& return a new object that the caller deletes. What cannot be done fails
+// (convnet_platform/failure.h).
 #pragma once
 
 #include <assert.h>
@@ -104,7 +106,8 @@ public:
     NVMatrix& slice(int startRow, int endRow, int startCol, int endCol) const;
     void slice(int startRow, int endRow, int startCol, int endCol, NVMatrix& target) const;
 
-    // this = scaleThis * this + scaleAB * a b; with scaleThis 0 it is resized and its old content not read.
+    // this = scaleThis * this + scaleAB * a b; with scaleThis 0 it is resized, to the flag that it has, and its old
+    // content not read.
     void addProduct(const NVMatrix& a, const NVMatrix& b, float scaleThis, float scaleAB);
     void addProduct(const NVMatrix& a, const NVMatrix& b) { addProduct(a, b, 1, 1); }
     void rightMult(const NVMatrix& b, float scaleAB, NVMatrix& target) const {

@@ -13,7 +13,7 @@ from convnet_py.engines.original import OriginalEngine
 from convnet_py.original.slot import Slot
 
 sys.path.insert(0, str(Path(__file__).parent))
-from slots import STAND_IN, convnet, silent
+from slots import STAND_IN, convnet, sanitized, silent
 from small_engine import HERE, compile_module, make_layers
 
 
@@ -22,7 +22,7 @@ def built_slot(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The stand-in, imported and built by g++ alone."""
     folder = tmp_path_factory.mktemp("slot of spaces")
     Slot(folder).import_tree(STAND_IN, silent)
-    result = convnet(folder, "original", "build")
+    result = convnet(folder, "original", "build", *sanitized())
     assert result.returncode == 0, result.stderr
     assert result.stdout == f"built: {folder}/build/cpu/_ConvNet.so\n" and not result.stderr
     return folder

@@ -2,11 +2,8 @@
 #include <cstdint>
 #include <cstdio>
 
-extern "C" __attribute__((visibility("default"))) const char* convnet_original_set_devices(const int* physical,
-                                                                                           int count,
-                                                                                           std::uint64_t seed,
-                                                                                           int host_transfers,
-                                                                                           int threads) {
+extern "C" __attribute__((visibility("default"))) const char* convnet_original_set_devices(
+    const int* physical, int count, std::uint64_t seed, int host_transfers, int threads) {
     std::printf("devices");
     for (int i = 0; i < count; i++) std::printf(" %d", physical[i]);
     std::printf(", seed %d, host transfers %d, threads %d\n", static_cast<int>(seed), host_transfers, threads);

@@ -17,5 +17,11 @@ def convnet(slot: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
 
 
+def sanitized() -> list[str]:
+    """The build's arguments under `make sanitize`."""
+    options = os.environ.get("CONVNET_TEST_SANITIZERS")
+    return [f"-DCMAKE_CXX_FLAGS={options}"] if options else []
+
+
 def silent(text: str) -> None:
     raise AssertionError(f"unexpected warning: {text}")

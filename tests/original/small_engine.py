@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sysconfig
 from pathlib import Path
@@ -10,6 +11,9 @@ from typing import Any
 import numpy as np
 
 HERE = Path(__file__).parent
+
+#: Compiler options that `make sanitize` sets.
+SANITIZED = os.environ.get("CONVNET_TEST_SANITIZERS", "").split()
 CHECKOUT = HERE.parent.parent
 
 #: Rows of each data layer, outputs of the fc layer.
@@ -19,7 +23,7 @@ ROWS, OUTPUTS = (3, 1), 2
 def compile_module(target: Path, *sources: Path, definitions: tuple[str, ...] = ()) -> Path:
     """Compile a Python-2 style module named _ConvNet from ``sources`` with the shim and the platform's matrices."""
     numpy_headers = np.get_include()
-    command = ["g++", "-shared", "-fPIC", "-std=c++17", "-w", "-UNDEBUG", "-fvisibility=hidden", "-pthread"]
+    command = ["g++", "-shared", *SANITIZED, "-fPIC", "-std=c++17", "-w", "-UNDEBUG", "-fvisibility=hidden", "-pthread"]
     command += ["-DNUMPY_INTERFACE", "-DMODELNAME=_ConvNet", "-DINITNAME=init_ConvNet", *definitions]
     command += [f"-I{CHECKOUT / 'platform' / 'python2'}", f"-I{CHECKOUT / 'platform' / 'include'}"]
     command += [

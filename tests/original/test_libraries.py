@@ -6,7 +6,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from slots import convnet, silent
+from slots import convnet, sanitized, silent
 from small_engine import HERE, make_data, make_layers
 
 from convnet_py.engines.original import OriginalEngine
@@ -38,7 +38,7 @@ def test_the_libraries_of_the_tree_or_ours(tmp_path: Path) -> None:
         ("rebuilt", [20.0, 10.0]),
         ("auto", [20.0 + 12, 10.0 * 12]),
     ):
-        result = convnet(slot.folder, "original", "build", f"--platform-libs={libraries}")
+        result = convnet(slot.folder, "original", "build", f"--platform-libs={libraries}", *sanitized())
         assert result.returncode == 0, result.stderr
         assert costs(slot) == expected, libraries
 

@@ -203,6 +203,13 @@ public:
     EltSumLayer(PyObject* record);
 };
 
+class EltMaxLayer : public Layer {
+    COMPUTES
+
+public:
+    EltMaxLayer(PyObject* record);
+};
+
 class ConcatLayer : public Layer {
 private:
     Ints* _offsets;
@@ -256,6 +263,17 @@ private:
 
 public:
     MirrorLayer(PyObject* record);
+};
+
+// In training of a random size and place, otherwise the middle. Below everything that learns.
+class RandomScaleLayer : public Layer {
+private:
+    int _channels, _imgSize, _tgtSize, _least;
+    NVMatrix _resized;
+    COMPUTES
+
+public:
+    RandomScaleLayer(PyObject* record);
 };
 
 // resize, rgb2yuv, rgb2lab: below everything that learns.

@@ -90,7 +90,14 @@ TicaCost::TicaCost(PyObject* record) : Cost(record, false) {
 
 void TicaCost::computeActs(int pass) {
     convTICA(*_inputs[0], _ticas, _channels, _sizeX, 0, 1);
-    _sums.assign(1, _ticas.sum());
+    NVMatrix& perCase = _ticas.sum(0);
+    Floats host(perCase.getNumElements());
+    checkCudaErrors(cudaMemcpy(&host[0], perCase.getDevData(), host.size() * sizeof(float), cudaMemcpyDefault));
+    _sums.assign(1, 0);
+    for (int n = 0; n < host.size(); n++) {
+        _sums[0] += host[n];
+    }
+    delete &perCase;
 }
 
 void TicaCost::computeInputGrad(int i, NVMatrix& target, int scaleTargets, int pass) {

@@ -144,6 +144,46 @@ void MirrorLayer::computeInputGrad(int i, NVMatrix& target, int scaleTargets, in
     target.add(_mirrored, scaleTargets, 1);
 }
 
+/* ---- rscale ---- */
+
+RandomScaleLayer::RandomScaleLayer(PyObject* record) : Layer(record, false) {
+    _channels = intField(record, "channels");
+    _imgSize = intField(record, "imgSize");
+    _tgtSize = intField(record, "tgtSize");
+    _least = _imgSize / floatField(record, "maxScale");
+}
+
+void RandomScaleLayer::computeActs(int pass) {
+    NVMatrix* source = _inputs[0];
+    int size = _imgSize, top = (_imgSize - _tgtSize) / 2, left = top;
+    if (IS_MULTIVIEW(pass)) {
+        source->copy(_acts);
+        return;
+    }
+    if (pass == PASS_TRAIN) {
+        // The s-th size with a probability that grows as (s + 1)^2.
+        int sizes = _imgSize - _least + 1;
+        double total = sizes * (sizes + 1.0) * (2 * sizes + 1) / 6, drawn = randf * total;
+        int s = 0;
+        for (double sum = 1; sum <= drawn && s < sizes - 1; sum += (s + 1.0) * (s + 1)) {
+            s++;
+        }
+        size = _tgtSize + s;
+        if (size != _imgSize) {
+            float low = max(1.0f, _imgSize / (size + 1.0f)), high = _imgSize / (float)size;
+            convResizeBilinear(*source, _resized, _imgSize, size, low + randf * (high - low));
+            source = &_resized;
+        }
+        top = randf * (size - _tgtSize + 1);
+        left = randf * (size - _tgtSize + 1);
+    }
+    convCrop(*source, _acts, size, _tgtSize, top, left);
+}
+
+void RandomScaleLayer::computeInputGrad(int i, NVMatrix& target, int scaleTargets, int pass) {
+    assert(false);
+}
+
 /* ---- resize, rgb2yuv, rgb2lab ---- */
 
 PrepareLayer::PrepareLayer(PyObject* record) : Layer(record, false) {

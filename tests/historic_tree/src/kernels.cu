@@ -72,10 +72,10 @@ __global__ void logregSoftmaxGrad(float* labels, float* probs, float* target, co
     }
 }
 
-template <bool add>
+template <int THREADS_X, int THREADS_Y, bool add>
 __global__ void softmaxGrad(float* grads, float* probs, float* target, const int numCases, const int numClasses) {
-    const int n = blockIdx.x * GRAD_THREADS_X + threadIdx.x;
-    const int j = blockIdx.y * GRAD_THREADS_Y + threadIdx.y;
+    const int n = blockIdx.x * THREADS_X + threadIdx.x;
+    const int j = blockIdx.y * THREADS_Y + threadIdx.y;
     if (n < numCases && j < numClasses) {
         float inner = 0;
         for (int i = 0; i < numClasses; i++) {
@@ -180,11 +180,13 @@ void launchSoftmaxGrad(NVMatrix& grads, NVMatrix& probs, NVMatrix& target, bool 
     shapeTarget(probs, target, add);
     dim3 blocks = gradBlocks(probs), threads(GRAD_THREADS_X, GRAD_THREADS_Y);
     if (add) {
-        softmaxGrad<true><<<blocks, threads>>>(grads.getDevData(), probs.getDevData(), target.getDevData(),
-                                               probs.getNumRows(), probs.getNumCols());
+        softmaxGrad<GRAD_THREADS_X, GRAD_THREADS_Y, true>
+            <<<blocks, threads>>>(grads.getDevData(), probs.getDevData(), target.getDevData(),
+                                  probs.getNumRows(), probs.getNumCols());
     } else {
-        softmaxGrad<false><<<blocks, threads>>>(grads.getDevData(), probs.getDevData(), target.getDevData(),
-                                                probs.getNumRows(), probs.getNumCols());
+        softmaxGrad<GRAD_THREADS_X, GRAD_THREADS_Y, false>
+            <<<blocks, threads>>>(grads.getDevData(), probs.getDevData(), target.getDevData(),
+                                  probs.getNumRows(), probs.getNumCols());
     }
     getLastCudaError("softmaxGrad: kernel execution failed");
 }
@@ -209,5 +211,5 @@ void preferCaches() {
     checkCudaErrors(cudaDeviceSetCacheConfig(cudaFuncCachePreferShared));
     cudaFuncSetCacheConfig(judgeCases<LOGREG_THREADS>, cudaFuncCachePreferShared);
     cudaFuncSetCacheConfig(logregGrad<true>, cudaFuncCachePreferL1);
-    cudaFuncSetCacheConfig(softmaxGrad<false>, cudaFuncCachePreferL1);
+    cudaFuncSetCacheConfig(softmaxGrad<GRAD_THREADS_X, GRAD_THREADS_Y, false>, cudaFuncCachePreferL1);
 }

@@ -222,6 +222,8 @@ Layer* Layer::make(PyObject* record, map<string, Layer*>& earlier) {
         return new SoftmaxLayer(record);
     } else if (type == "eltsum") {
         return new EltSumLayer(record);
+    } else if (type == "eltmax") {
+        return new EltMaxLayer(record);
     } else if (type == "hs") {
         return new DropoutLayer(record);
     } else if (type == "nailbed") {
@@ -232,6 +234,8 @@ Layer* Layer::make(PyObject* record, map<string, Layer*>& earlier) {
         return new BlurLayer(record);
     } else if (type == "href") {
         return new MirrorLayer(record);
+    } else if (type == "rscale") {
+        return new RandomScaleLayer(record);
     } else if (type == "resize" || type == "rgb2yuv" || type == "rgb2lab") {
         return new PrepareLayer(record);
     } else if (type == "cost.tica") {

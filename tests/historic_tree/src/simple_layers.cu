@@ -62,6 +62,32 @@ void EltSumLayer::computeInputGrad(int i, NVMatrix& target, int scaleTargets, in
     target.add(_actsGrad, scaleTargets, _coeffs->at(i));
 }
 
+/* ---- eltmax ---- */
+
+// Where the input is the largest it gets the gradient. With one of the platform's functors inside.
+struct MaxGrad {
+    NVMatrixBinaryOps::Equals equals;
+    __device__ inline float operator()(float g, float x, float y) const {
+        return g * equals(x, y);
+    }
+};
+
+EltMaxLayer::EltMaxLayer(PyObject* record) : Layer(record, true) {
+}
+
+void EltMaxLayer::computeActs(int pass) {
+    _inputs[0]->copy(_acts);
+    for (int i = 1; i < _inputs.size(); i++) {
+        _acts.applyBinary(NVMatrixAggs::Max(), *_inputs[i]);
+    }
+}
+
+void EltMaxLayer::computeInputGrad(int i, NVMatrix& target, int scaleTargets, int pass) {
+    NVMatrix share;
+    _actsGrad.applyTernary(MaxGrad(), *_inputs[i], _acts, share);
+    target.add(share, scaleTargets, 1);
+}
+
 /* ---- concat ---- */
 
 ConcatLayer::ConcatLayer(PyObject* record) : Layer(record, false) {

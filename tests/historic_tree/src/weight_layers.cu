@@ -107,10 +107,11 @@ FilterLayer::FilterLayer(PyObject* record, map<string, Layer*>& earlier, bool jo
 void FilterLayer::attach(DeviceThread* thread) {
     Layer::attach(thread);
     for (int i = 0; i < _connections.size(); i++) {
-        if (_sparse->at(i)) {
-            Ints& host = *_hostConnections[i];
-            checkCudaErrors(cudaMalloc(&_connections[i], host.size() * sizeof(int)));
-            checkCudaErrors(cudaMemcpy(_connections[i], &host[0], host.size() * sizeof(int), cudaMemcpyHostToDevice));
+        // Of dense inputs: nothing, which is no error.
+        size_t bytes = _sparse->at(i) ? _hostConnections[i]->size() * sizeof(int) : 0;
+        checkCudaErrors(cudaMalloc(&_connections[i], bytes));
+        if (bytes > 0) {
+            checkCudaErrors(cudaMemcpy(_connections[i], &_hostConnections[i]->at(0), bytes, cudaMemcpyHostToDevice));
         }
     }
 }
@@ -150,6 +151,13 @@ void FilterLayer::filterBiasGrads(int biasRows) {
 ConvLayer::ConvLayer(PyObject* record, map<string, Layer*>& earlier) : FilterLayer(record, earlier, true) {
     _partialSum = intField(record, "partialSum");
     _sharedBiases = intField(record, "sharedBiases");
+    Floats& least = *floatsField(record, "wcNormMin");
+    Floats& most = *floatsField(record, "wcNormMax");
+    for (int i = 0; i < least.size(); i++) {
+        if (least[i] > 0 || most[i] > 0) {
+            throw _name + string(": wcNormMin and wcNormMax are not in this tree");
+        }
+    }
 }
 
 void ConvLayer::computeActs(int pass) {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import hashlib
+import os
 import subprocess
 import sysconfig
 from collections.abc import Sequence
@@ -37,7 +38,10 @@ INCLUDES = [
     Path(np.get_include()),
     Path(np.get_include()) / "numpy",
 ]
+#: `make sanitize` sets it.
+SANITIZED = os.environ.get("CONVNET_TEST_SANITIZERS", "").split()
 FLAGS = ["-std=c++17", "-O2", "-fPIC", "-Wall", "-Wextra", "-Wno-unused-function", "-Werror", "-DNUMPY_INTERFACE"]
+FLAGS += SANITIZED
 
 
 def compiler_options() -> list[str]:
@@ -68,7 +72,7 @@ def build() -> Path:
     library = BUILD / f"cases-{key}.so"
     if not library.exists():
         part = library.with_suffix(".part")
-        command = ["g++", "-shared", "-Wl,-Bsymbolic", *map(str, objects), str(DEVICE_LIBRARY), "-lpthread"]
+        command = ["g++", "-shared", *SANITIZED, "-Wl,-Bsymbolic", *map(str, objects), str(DEVICE_LIBRARY), "-lpthread"]
         subprocess.run([*command, f"-Wl,-rpath,{DEVICE_LIBRARY.parent}", "-o", str(part)], check=True)
         part.rename(library)
     return library

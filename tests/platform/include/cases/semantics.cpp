@@ -106,6 +106,11 @@ CASE("6.3.5: addProduct with scaleThis 0 resizes and reads nothing old", {
     other->addProduct(*a, *b, 0, 1);
     same->addProduct(*a, *b, 0, 1);
     EXPECT(at(*other, 1, 1) == 50 && at(*same, 1, 1) == 50 && at(*same, 0, 0) == 5);
+    for (const bool trans : {false, true}) {
+        NVMatrix target(trans);
+        target.addProduct(*a, *b, 0, 1);
+        EXPECT(target.isTrans() == trans && at(target, 0, 1) == 14);
+    }
 });
 CASE("6.3.5: addProduct accepts views", {
     std::unique_ptr<NVMatrix> big(&counting(4, 5)), a(&big->slice(0, 2, 0, 3)), b(&big->slice(1, 4, 2, 4)),
