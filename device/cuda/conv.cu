@@ -1,28 +1,7 @@
 // Convolution with shared weights on a GPU (spec 3.1).
-#include <algorithm>
-
 #include "device/cuda/conv_products.h"
-#include "device/cuda/launch.h"
 
 namespace convnet::cuda {
-
-Connections::Connections(Memory& memory, const ConvShape& s)
-    : dense_(!s.connections), table_(memory, dense_ ? 0 : static_cast<std::size_t>(s.groups) * s.filter_channels) {
-    if (dense_) return;
-    // In the launches' arguments: a copy from the host would wait for the GPU.
-    constexpr int piece_size = 512;
-    struct Piece {
-        int values[piece_size];
-    };
-    const int count = s.groups * s.filter_channels;
-    for (int first = 0; first < count; first += piece_size) {
-        const int length = std::min(piece_size, count - first);
-        Piece piece{};
-        std::copy_n(s.connections + first, length, piece.values);
-        int* target = table_.data() + first;
-        for_each("table of connections", length, [=] __device__(std::int64_t i) { target[i] = piece.values[i]; });
-    }
-}
 
 void CudaDevice::conv_forward(const ConvShape& s, const float* images, const float* weights, float* targets,
                               Scale scale) {

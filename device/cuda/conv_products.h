@@ -1,7 +1,7 @@
 // The three products of the convolution family, with shared or with local weights (spec 3.1).
 #pragma once
 
-#include "device/cuda/cuda_device.h"
+#include "device/cuda/upload.h"
 
 namespace convnet::cuda {
 
@@ -17,12 +17,14 @@ void sum_weight_gradient(Memory&, const ConvShape&, const float* images, const f
 // ConvShape::connections in the GPU's memory; null where the shape has none.
 class Connections {
 public:
-    Connections(Memory&, const ConvShape&);
+    Connections(Memory& memory, const ConvShape& s)
+        : dense_(!s.connections),
+          table_(memory, s.connections, dense_ ? 0 : static_cast<std::size_t>(s.groups) * s.filter_channels) {}
     const int* data() { return dense_ ? nullptr : table_.data(); }
 
 private:
     const bool dense_;
-    Scratch<int> table_;
+    Uploaded<int> table_;
 };
 
 }  // namespace convnet::cuda
