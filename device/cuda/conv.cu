@@ -6,22 +6,30 @@
 
 namespace convnet::cuda {
 
-Connections::Connections(Memory& memory, const ConvShape& s)
-    : dense_(!s.connections), table_(memory, dense_ ? 0 : static_cast<std::size_t>(s.groups) * s.filter_channels) {
-    if (dense_) return;
-    // In the launches' arguments: a copy from the host would wait for the GPU.
-    constexpr int piece_size = 512;
-    struct Piece {
-        int values[piece_size];
-    };
-    const int count = s.groups * s.filter_channels;
-    for (int first = 0; first < count; first += piece_size) {
-        const int length = std::min(piece_size, count - first);
+namespace {
+
+// Part of a table, small enough to be a launch's argument.
+struct Piece {
+    static constexpr int size = 512;
+    int values[size];
+};
+
+// In the launches' arguments: a copy from the host would wait for the GPU.
+void write_table(const int* host, int count, int* table) {
+    for (int first = 0; first < count; first += Piece::size) {
+        const int length = std::min(Piece::size, count - first);
         Piece piece{};
-        std::copy_n(s.connections + first, length, piece.values);
-        int* target = table_.data() + first;
+        std::copy_n(host + first, length, piece.values);
+        int* target = table + first;
         for_each("table of connections", length, [=] __device__(std::int64_t i) { target[i] = piece.values[i]; });
     }
+}
+
+}  // namespace
+
+Connections::Connections(Memory& memory, const ConvShape& s)
+    : dense_(!s.connections), table_(memory, dense_ ? 0 : static_cast<std::size_t>(s.groups) * s.filter_channels) {
+    if (!dense_) write_table(s.connections, s.groups * s.filter_channels, table_.data());
 }
 
 void CudaDevice::conv_forward(const ConvShape& s, const float* images, const float* weights, float* targets,

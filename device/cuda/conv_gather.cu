@@ -311,7 +311,7 @@ void launch(const Gather& g, bool tf32, const char* operation) {
     if (g.cases % 4 != 0 || !aligned(g.source) || !aligned(g.targets))
         return launch_cheapest<Candidate<TileShape<8, 8, 2, 2>, 95>, Candidate<TileShape<4, 8, 2, 1>, 65>>(
             Launcher<1, local, false>(g, operation));
-    if constexpr (!local)
+    if constexpr (!local)  // local products wait for their weights, not for arithmetic
         if (tf32) return launch_vectors<local, true>(g, operation);
     launch_vectors<local, false>(g, operation);
 }
