@@ -58,7 +58,8 @@ struct Gather {
     float* targets;
     Scale scale;
     bool backward;
-    int cases;
+    int direction;             // of taps in the source: 1 forward, -1 backward
+    int cases, row_bytes;      // row_bytes: of all cases of a pixel
     int groups, planes, rows;  // planes that a group reads, rows that it writes
     int source_y, source_x, target_y, target_x;
     Axis y, x;
@@ -67,7 +68,8 @@ struct Gather {
     const int* source_table;  // plane numbers of each group; null: planes of groups follow each other
     const int* target_table;
     int round_groups, round_planes;  // targets: so many planes for every so many groups
-    std::int64_t weight_pitch, group_weights, module_weights;
+    int weight_pitch;
+    std::int64_t group_weights, module_weights;
 
     __host__ __device__ int positions() const { return y.count * x.count; }
 };
@@ -130,30 +132,34 @@ public:
         for (int i = 0; i < source_loads; i++) load_source(step, i);
     }
 
+    template <class Tile>
     __device__ void keep(float* a, float* b) const {
 #pragma unroll
         for (int i = 0; i < weight_loads; i++) {
             const int at = i * threads + threadIdx.x;
-            if (at < depth * row_quads) store_quad(a + A::at(at / row_quads, at % row_quads * 4), weights_[i]);
+            if (loads_weights(at))
+                store_quad(a + A::at(at / row_quads, at % row_quads * 4), Tile::operand(weights_[i]));
         }
 #pragma unroll
         for (int i = 0; i < source_loads; i++) {
             float* target = b + B::at(threadIdx.x / column_threads + i * k_step, threadIdx.x % column_threads * vector);
             if (vector == 4)
-                store_quad(target, values_[i]);
+                store_quad(target, Tile::operand(values_[i]));
             else
-                *target = values_[i][0];
+                *target = Tile::operand(values_[i])[0];
         }
     }
 
 private:
+    static __device__ bool loads_weights(int at) { return depth * row_quads % threads == 0 || at < depth * row_quads; }
+
     struct Tap {
         int plane, y, x;  // y and x of the source
     };
     __device__ Tap tap(int k, int first_y, int first_x) const {
         const int plane = g_.taps.quotient(k), within = k - plane * g_.taps.divisor();
         const int y = g_.taps_x.quotient(within), x = within - y * g_.taps_x.divisor();
-        return g_.backward ? Tap{plane, first_y - y, first_x - x} : Tap{plane, first_y + y, first_x + x};
+        return {plane, first_y + g_.direction * y, first_x + g_.direction * x};
     }
     __device__ bool inside(const Tap& tap) const {
         return static_cast<unsigned>(tap.y) < static_cast<unsigned>(g_.source_y) &&
@@ -163,16 +169,16 @@ private:
     __device__ void load_weights(int step, int i) {
         const int at = i * threads + threadIdx.x;
         const int k = step * depth + at / row_quads, row = part_.first_row + at % row_quads * 4;
-        bool present = at < depth * row_quads && k < g_.products && row < g_.rows;
-        std::int64_t offset = k * g_.weight_pitch + row;
+        bool present = loads_weights(at) && k < g_.products && row < g_.rows;
+        const float* weights = weights_from_ + (k * g_.weight_pitch + row);
         if (local && g_.backward) {  // of the module that the tap leads to
             const int count = g_.x.count;
             const Tap module =
                 tap(k, g_.y.source_first + part_.position / count, g_.x.source_first + part_.position % count);
             present = present && inside(module);
-            offset += (module.y * g_.source_x + module.x) * g_.module_weights;
+            weights += (module.y * g_.source_x + module.x) * g_.module_weights;
         }
-        weights_[i] = present ? load_quad(weights_from_ + offset) : Quad{};
+        weights_[i] = present ? load_quad(weights) : Quad{};
     }
 
     __device__ void load_source(int step, int i) {
@@ -182,9 +188,7 @@ private:
         if (k >= g_.products || !inside(from)) return;
         int plane = part_.group * g_.planes + from.plane;
         if (g_.source_table) plane = g_.source_table[plane];
-        const float* source =
-            source_ +
-            (static_cast<std::int64_t>(plane) * g_.source_y * g_.source_x + from.y * g_.source_x + from.x) * g_.cases;
+        const float* source = row_at(source_, (plane * g_.source_y + from.y) * g_.source_x + from.x, g_.row_bytes);
         if (vector == 4)
             values_[i] = load_quad(source);
         else
@@ -307,7 +311,7 @@ void launch(const Gather& g, bool tf32, const char* operation) {
     if (g.cases % 4 != 0 || !aligned(g.source) || !aligned(g.targets))
         return launch_cheapest<Candidate<TileShape<8, 8, 2, 2>, 95>, Candidate<TileShape<4, 8, 2, 1>, 65>>(
             Launcher<1, local, false>(g, operation));
-    if constexpr (!local)
+    if constexpr (!local)  // local products wait for their weights, not for arithmetic
         if (tf32) return launch_vectors<local, true>(g, operation);
     launch_vectors<local, false>(g, operation);
 }
@@ -322,7 +326,9 @@ Gather geometry(const ConvShape& s, const float* source, float* targets, bool ba
     g.targets = targets;
     g.scale = scale;
     g.backward = backward;
+    g.direction = backward ? -1 : 1;
     g.cases = s.cases;
+    g.row_bytes = s.cases * static_cast<int>(sizeof(float));
     g.groups = s.groups;
     g.planes = backward ? s.group_filters() : s.filter_channels;
     g.rows = backward ? s.filter_channels : s.group_filters();

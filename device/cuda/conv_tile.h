@@ -42,23 +42,27 @@ __device__ inline void store_quad(float* target, const Quad& q) {
 class Divider {
 public:
     Divider() = default;
-    explicit Divider(int divisor) : divisor_(divisor) {
-        int bits = 0;
-        while ((std::int64_t{1} << bits) < divisor) bits++;
-        // With e = multiplier * divisor - 2^(31 + bits) < 2^bits, n e / 2^(31 + bits) < 1: the quotient is exact.
+    explicit Divider(int divisor) : divisor_(divisor), shift_(0) {
+        while ((std::int64_t{1} << shift_) < divisor) shift_++;
+        // With e = multiplier * divisor - 2^(31 + shift) < 2^shift, n e < 2^(31 + shift): the quotient is exact.
         multiplier_ =
-            static_cast<unsigned>(((std::uint64_t{1} << (31 + bits)) + divisor - 1) / static_cast<unsigned>(divisor));
-        shift_ = bits - 1;
+            static_cast<unsigned>(((std::uint64_t{1} << (31 + shift_)) + divisor - 1) / static_cast<unsigned>(divisor));
     }
     __device__ int quotient(int n) const {
-        return divisor_ == 1 ? n : static_cast<int>(__umulhi(static_cast<unsigned>(n), multiplier_) >> shift_);
+        return static_cast<int>(__umulhi(2 * static_cast<unsigned>(n), multiplier_) >> shift_);
     }
     __device__ int divisor() const { return divisor_; }
 
 private:
-    unsigned multiplier_ = 0;
-    int shift_ = 0, divisor_ = 1;
+    int divisor_ = 1, shift_ = 0;
+    unsigned multiplier_ = 1u << 31;
 };
+
+// Row `row` of a matrix whose rows have row_bytes bytes: one instruction where the offset is 64 bits wide.
+__device__ inline const float* row_at(const float* first, int row, int row_bytes) {
+    return reinterpret_cast<const float*>(reinterpret_cast<const char*>(first) +
+                                          static_cast<std::int64_t>(row) * row_bytes);
+}
 
 // Where the operands of a step lie in shared memory. Along: element (k, row) at k * pitch + row, as the gathering
 // kernel loads them; across: at row * pitch + k, for the weight gradient, which loads runs of k. The pitches keep the
@@ -80,6 +84,8 @@ class RegisterTile {
     using B = Operand<order, Shape::columns, depth>;
 
 public:
+    static __device__ const Quad& operand(const Quad& q) { return q; }  // what shared memory is to hold of one
+
     __device__ RegisterTile() : row_(threadIdx.x % 32 / 8), column_(threadIdx.x % 8) {
         const int warp = threadIdx.x / 32;
         first_row_ = warp / Shape::warp_columns * 4 * thread_rows;
@@ -185,6 +191,12 @@ class TensorTile {
     using Factor = nvcuda::wmma::fragment<Use, side, side, inner, nvcuda::wmma::precision::tf32, Layout>;
 
 public:
+    // What shared memory is to hold of an operand: each value is rounded once, and read by several warps.
+    static __device__ Quad operand(const Quad& q) {
+        using nvcuda::wmma::__float_to_tf32;
+        return {{__float_to_tf32(q[0]), __float_to_tf32(q[1]), __float_to_tf32(q[2]), __float_to_tf32(q[3])}};
+    }
+
     __device__ TensorTile() {
         const int warp = threadIdx.x / 32;
         first_row_ = warp / Shape::warp_columns * 4 * Shape::thread_rows;
@@ -245,8 +257,6 @@ private:
     template <class Operand, class Fragment>
     __device__ static void load(Fragment& fragment, const float* operand, int k, int i) {
         nvcuda::wmma::load_matrix_sync(fragment, operand + Operand::at(k, i), Operand::pitch);
-#pragma unroll
-        for (auto& value : fragment.x) value = nvcuda::wmma::__float_to_tf32(value);
     }
 
     int first_row_, first_column_;
@@ -267,14 +277,14 @@ __device__ void sum_steps(Tile& tile, float* shared, int steps, Loader& loader) 
     float *a = shared, *b = shared + 2 * a_floats;
     if (steps > 0) {
         loader.load(0);
-        loader.keep(a, b);
+        loader.template keep<Tile>(a, b);
     }
     __syncthreads();
     for (int step = 0; step < steps; step++) {
         const int now = step % 2, next = 1 - now;
         if (step + 1 < steps) loader.load(step + 1);
         tile.add_step(a + now * a_floats, b + now * b_floats);
-        if (step + 1 < steps) loader.keep(a + next * a_floats, b + next * b_floats);
+        if (step + 1 < steps) loader.template keep<Tile>(a + next * a_floats, b + next * b_floats);
         __syncthreads();
     }
 }

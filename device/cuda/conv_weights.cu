@@ -20,7 +20,7 @@ struct WeightSums {
     const float* gradients;
     float* targets;  // matrices of (rows, filters): one for each chunk of modules, and in it for each split
     Scale scale;
-    int cases;
+    int cases, row_bytes;  // row_bytes: of all cases of a pixel
     int img_size_y, img_size_x, modules_x, modules;
     int rows, group_filters, filters, groups, filter_channels;
     int filter_size, stride, padding;
@@ -90,14 +90,14 @@ public:
         const int module_y = g_.modules_x_divider.quotient(module);
         const int y = module_y * g_.stride - g_.padding;
         const int x = (module - module_y * g_.modules_x) * g_.stride - g_.padding;
-        const float* window = g_.images + static_cast<std::int64_t>(y * g_.img_size_x + x) * g_.cases + n;
+        const int corner = y * g_.img_size_x + x;
 #pragma unroll
         for (int i = 0; i < image_loads; i++) {
             if (row() + i * row_step >= Shape::rows) break;
             const WeightRow own = rows_[row() + i * row_step];
             const bool inside = present && static_cast<unsigned>(y + own.y) < static_cast<unsigned>(g_.img_size_y) &&
                                 static_cast<unsigned>(x + own.x) < static_cast<unsigned>(g_.img_size_x);
-            images_[i] = read(inside, window + static_cast<std::int64_t>(own.image_row) * g_.cases);
+            images_[i] = read(inside, row_at(g_.images + n, own.image_row + corner, g_.row_bytes));
         }
         const std::int64_t step_floats = static_cast<std::int64_t>(row_step) * g_.modules * g_.cases;
 #pragma unroll
@@ -108,11 +108,13 @@ public:
         }
     }
 
+    template <class Tile>
     __device__ void keep(float* a, float* b) const {
 #pragma unroll
-        for (int i = 0; i < image_loads; i++) write(a, row() + i * row_step, Shape::rows, images_[i]);
+        for (int i = 0; i < image_loads; i++) write<Tile>(a, row() + i * row_step, Shape::rows, images_[i]);
 #pragma unroll
-        for (int i = 0; i < gradient_loads; i++) write(b, row() + i * row_step, Shape::columns, read_gradients_[i]);
+        for (int i = 0; i < gradient_loads; i++)
+            write<Tile>(b, row() + i * row_step, Shape::columns, read_gradients_[i]);
     }
 
 private:
@@ -123,13 +125,14 @@ private:
         if (vector == 4) return load_quad(from);
         return {{*from, 0, 0, 0}};
     }
+    template <class Tile>
     __device__ void write(float* operand, int own, int count, const Quad& values) const {
         if (own >= count) return;
         float* target = operand + A::at(place() * vector, own);
         if (vector == 4)
-            store_quad(target, values);
+            store_quad(target, Tile::operand(values));
         else
-            *target = values[0];
+            *target = Tile::operand(values)[0];
     }
 
     const WeightSums& g_;
@@ -244,6 +247,7 @@ void sum_weight_gradient(Memory& memory, const ConvShape& s, const float* images
     g.targets = targets;
     g.scale = scale;
     g.cases = s.cases;
+    g.row_bytes = s.cases * static_cast<int>(sizeof(float));
     g.img_size_y = s.img_size_y;
     g.img_size_x = s.img_size_x;
     g.modules_x = s.modules_x;
