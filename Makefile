@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 # What the installed package is compiled from; Python files are used in place.
 SOURCES := $(shell find device engine bindings cmake -type f 2>/dev/null) CMakeLists.txt pyproject.toml
 
-.PHONY: demo test lint fuzz bench clean check-tools
+.PHONY: demo test lint fuzz bench fashion clean check-tools
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/.built
@@ -19,14 +19,27 @@ lint: $(VENV)/.built $(VENV)/.test-tools
 	@$(BIN)/ruff check .
 	@$(BIN)/clang-format --dry-run --Werror $$(find device engine -name '*.cpp' -o -name '*.h')
 
-# For FUZZ_SECONDS; what was found is kept in build/fuzz.
+# Each for FUZZ_SECONDS; what was found is kept in build/fuzz and build/fuzz-pickles.
 fuzz: $(VENV)/.built $(VENV)/.test-tools
 	@$(BIN)/pip install --quiet atheris
 	@$(BIN)/python tests/fuzz/fuzz_layers.py $(FUZZ_SECONDS)
+	@$(BIN)/python tests/fuzz/fuzz_pickles.py $(FUZZ_SECONDS)
 
 bench: $(VENV)/.built $(VENV)/.test-tools
 	@$(BIN)/python benchmarks/conv.py
 	@$(BIN)/python benchmarks/step.py
+	@$(BIN)/python benchmarks/data.py
+
+# Fashion-MNIST as batches (docs/results/fashion-mnist.md says how to train on them).
+FASHION_SOURCE := /usr/share/datasets/fashion-mnist
+fashion: batches/fashion-mnist
+
+batches/fashion-mnist: | $(VENV)/.built
+	@test -d $(FASHION_SOURCE) || { \
+	  if [ "`id -u`" = 0 ] && command -v apt-get >/dev/null; then apt-get install --yes --quiet dataset-fashion-mnist; \
+	  else echo "missing: $(FASHION_SOURCE) (Debian, Ubuntu: apt install dataset-fashion-mnist)"; exit 1; fi; }
+	@$(BIN)/convnet data make idx $(FASHION_SOURCE) --pad 1 --out $@ \
+	  --names "T-shirt/top,Trouser,Pullover,Dress,Coat,Sandal,Shirt,Sneaker,Bag,Ankle boot"
 
 clean:
 	rm -rf $(VENV) build .pytest_cache .hypothesis .ruff_cache
