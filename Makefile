@@ -9,7 +9,7 @@ SOURCES := $(shell find device engine bindings cmake -type f 2>/dev/null) CMakeL
 # What the CUDA device is compiled for: empty for all GPUs from Turing on.
 CUDA_ARCHITECTURES ?=
 
-.PHONY: demo test lint cuda fuzz sanitize bench clean check-tools
+.PHONY: demo test lint cuda fuzz sanitize bench fashion clean check-tools
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/.built
@@ -30,10 +30,11 @@ cuda: $(VENV)/.built
 	@$(BIN)/pip install --quiet --no-build-isolation --editable ".[demo]" --config-settings=cmake.define.CONVNET_CUDA=ON \
 		$(if $(CUDA_ARCHITECTURES),--config-settings=cmake.define.CMAKE_CUDA_ARCHITECTURES="$(CUDA_ARCHITECTURES)")
 
-# For FUZZ_SECONDS; what was found is kept in build/fuzz.
+# Each for FUZZ_SECONDS; what was found is kept in build/fuzz and build/fuzz-pickles.
 fuzz: $(VENV)/.built $(VENV)/.test-tools
 	@$(BIN)/pip install --quiet atheris
 	@$(BIN)/python tests/fuzz/fuzz_layers.py $(FUZZ_SECONDS)
+	@$(BIN)/python tests/fuzz/fuzz_pickles.py $(FUZZ_SECONDS)
 
 # Emulation, platform and stand-in tree under AddressSanitizer and UndefinedBehaviorSanitizer; what they find ends a test.
 # The last two are loaded by a Python that knows nothing of them, hence the preloaded runtime, and the C++ library, whose
@@ -50,6 +51,18 @@ sanitize: $(VENV)/.built $(VENV)/.test-tools
 bench: $(VENV)/.built $(VENV)/.test-tools
 	@$(BIN)/python benchmarks/conv.py
 	@$(BIN)/python benchmarks/step.py
+	@$(BIN)/python benchmarks/data.py
+
+# Fashion-MNIST as batches (docs/results/fashion-mnist.md says how to train on them).
+FASHION_SOURCE := /usr/share/datasets/fashion-mnist
+fashion: batches/fashion-mnist
+
+batches/fashion-mnist: | $(VENV)/.built
+	@test -d $(FASHION_SOURCE) || { \
+	  if [ "`id -u`" = 0 ] && command -v apt-get >/dev/null; then apt-get install --yes --quiet dataset-fashion-mnist; \
+	  else echo "missing: $(FASHION_SOURCE) (Debian, Ubuntu: apt install dataset-fashion-mnist)"; exit 1; fi; }
+	@$(BIN)/convnet data make idx $(FASHION_SOURCE) --pad 1 --out $@ \
+	  --names "T-shirt/top,Trouser,Pullover,Dress,Coat,Sandal,Shirt,Sneaker,Bag,Ankle boot"
 
 clean:
 	rm -rf $(VENV) build .pytest_cache .hypothesis .ruff_cache

@@ -14,7 +14,7 @@ from convnet_py.data.providers import DataProvider, ProviderSettings, make_provi
 from convnet_py.engines import Engine, make_engine
 from convnet_py.errors import CheckpointError, DataError, UsageError
 from convnet_py.options import BatchRange, Options, check_complete, flag, resume_options
-from convnet_py.run import Run
+from convnet_py.run import Run, logreg_layer
 
 Warn = Callable[[str], None]
 
@@ -43,6 +43,8 @@ def build_run(options: Options, warn: Warn) -> Run:
     train, test = make_providers(options, name, warn)
     state = _resume(options, saved, warn) if saved else Checkpoint({}, new_layers(options, train or test, warn))
     convert_layers(options, state.layers, warn)
+    if options.test_out is not None:
+        logreg_layer(state.layers, options.logreg_name)
     for provider in (train, test):
         _check_matrices(state.layers, provider, name)
     device = devices.choose(options.device, options.engine)
@@ -82,9 +84,15 @@ def make_providers(options: Options, name: str, warn: Warn) -> tuple[DataProvide
             batches=batches,
             test=stream == _TEST_STREAM,
             rng=np.random.RandomState([options.seed, stream]),
+            multiview=options.multiview_test,
+            crop_border=options.crop_border,
+            color_noise=options.color_noise,
+            pca_noise=options.pca_noise,
             scalar_mean=options.scalar_mean,
             dummy_cases=options.dummy_cases,
             dummy_classes=options.dummy_classes,
+            threads=options.threads,
+            warn=warn,
         )
         return make_provider(name, settings)
 

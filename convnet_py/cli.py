@@ -111,6 +111,27 @@ def devices(arguments: Sequence[str]) -> int:
     return run_devices(arguments)
 
 
+def checkpoint(arguments: Sequence[str]) -> int:
+    """Look at a checkpoint of this or the historic program (info), or write it in another format (convert)."""
+    from convnet_py.checkpoint.command import run_checkpoint
+
+    return run_checkpoint(arguments)
+
+
+def predictions(arguments: Sequence[str]) -> int:
+    """Class probabilities of --test-out: average those of several nets, their error, or as text."""
+    from convnet_py.predictions import run_predictions
+
+    return run_predictions(arguments)
+
+
+def features(arguments: Sequence[str]) -> int:
+    """Features of convnet show --write-features: nearest, the images most like one."""
+    from convnet_py.features import run_features
+
+    return run_features(arguments)
+
+
 def original(arguments: Sequence[str]) -> int:
     """Bring a copy of the historic sources: import, info, verify, build, remove."""
     from convnet_py.original.command import original as run_original
@@ -118,15 +139,26 @@ def original(arguments: Sequence[str]) -> int:
     return run_original(arguments, _warn)
 
 
+def data(arguments: Sequence[str]) -> int:
+    """Folders of batches: make (from archives, images, ImageNet's tars), info (a picture of them), verify."""
+    from convnet_py.data.command import run_data
+
+    return run_data(arguments, _warn)
+
+
 SUBCOMMANDS: dict[str, Callable[[Sequence[str]], int]] = {
     "train": train,
     "test": test,
     "demo": demo,
     "show": show,
+    "data": data,
     "layers": layers,
     "check-grads": check_grads,
     "compare": compare,
     "devices": devices,
+    "checkpoint": checkpoint,
+    "predictions": predictions,
+    "features": features,
     "original": original,
 }
 
@@ -187,6 +219,9 @@ def guarded(command: Callable[[Sequence[str]], int], arguments: Sequence[str]) -
         return 1
     except BrokenPipeError:
         _silence_output()
+        return 1
+    except PermissionError as error:
+        _complain(f"{error.filename}: {error.strerror}")
         return 1
 
 

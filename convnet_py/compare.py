@@ -66,7 +66,8 @@ RUN_OPTIONS = [
     for name in DECLARATIONS
     if name
     not in ("f", "test-range", "save-path", "test-freq", "test-one", "test-only", "multiview-test", "check-grads",
-            "max-filesize", "zip-save", "test-out", "logreg-name", "engine", "conserve-mem", "device", "math")
+            "max-filesize", "zip-save", "checkpoint-format", "test-out", "logreg-name", "engine", "conserve-mem",
+            "device", "math")
 ]  # fmt: skip
 
 #: Engines whose ``trace`` takes another's to follow.

@@ -161,6 +161,9 @@ class Options:
     wupdate_freq: int = _option(_integer(1), 1, "minibatches per weight update")
     max_filesize: float = _option(NUMBER, 0.0, "MB that checkpoints may take, older ones go first (0: no limit)")
     zip_save: bool = _option(BOOLEAN, False, "1: compress checkpoints")
+    checkpoint_format: str = _option(
+        _choice("native", "historic"), "native", "native (HDF5) or historic (pickles that the 2012 program reads)"
+    )
     test_out: Path | None = _option(PATH, None, "folder for a multiview test's predictions", stored=False)
     logreg_name: str | None = _option(TEXT, None, "logreg layer that --test-out takes", stored=False)
     seed: int = _option(_integer(0, 2**32 - 1), 0, "fixes initial weights, augmentation and dropout", once=True)
@@ -313,7 +316,9 @@ def resume_options(given: Options, saved: dict[str, str], notice: Callable[[str]
     before = parse_texts(texts)
     for name in sorted(given.given):
         value = getattr(given, attribute(name))
-        if not DECLARATIONS[name].once:
+        # A checkpoint that comes from elsewhere names a definition file that is not here.
+        moved = name == "layer-def" and not (before.layer_def is not None and before.layer_def.is_file())
+        if not DECLARATIONS[name].once or moved:
             texts[name] = DECLARATIONS[name].kind.show(value)
         elif value != getattr(before, attribute(name)):
             notice(f"{flag(name)} cannot change when a run is resumed; it is ignored")

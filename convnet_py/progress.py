@@ -1,4 +1,4 @@
-"""A progress bar on standard error while a run trains, on a terminal only; logs stay plain."""
+"""A progress bar on standard error while something takes long, on a terminal only; logs stay plain."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 
 class ProgressBar:
-    """Counts batches out of ``total``. A context manager; does nothing where standard error is no terminal."""
+    """Counts steps out of ``total``. A context manager; does nothing where standard error is no terminal."""
 
-    def __init__(self, total: int):
+    def __init__(self, total: int, what: str = "training"):
         self._bar: Progress | None = None
         if sys.stderr.isatty():
-            columns = (TextColumn("training"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+            columns = (TextColumn(what), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
             self._bar = Progress(*columns, console=Console(stderr=True), transient=True)
-            self._task = self._bar.add_task("training", total=total)
+            self._task = self._bar.add_task(what, total=total)
 
     def __enter__(self) -> ProgressBar:
         if self._bar:
@@ -29,6 +29,6 @@ class ProgressBar:
             self._bar.stop()
 
     def update(self, done: int) -> None:
-        """Show that ``done`` batches are trained."""
+        """Show that ``done`` steps are done."""
         if self._bar:
             self._bar.update(self._task, completed=done)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,9 +14,10 @@ import numpy as np
 
 from convnet_py import checkpoint
 from convnet_py.checkpoint import Checkpoint, Outcome
+from convnet_py.data.make.writer import write_pickle
 from convnet_py.data.providers import DataProvider
 from convnet_py.engines import Engine
-from convnet_py.errors import ConvnetError, DataError, EngineError
+from convnet_py.errors import ConvnetError, DataError, EngineError, UsageError
 from convnet_py.options import BatchRange, Options
 from convnet_py.progress import ProgressBar
 
@@ -51,9 +52,14 @@ def format_costs(costs: dict[str, list[float]]) -> str:
 
 
 def mean_of_tests(outcomes: list[Outcome], length: int) -> dict[str, list[float]]:
-    """The plain mean of the per-case values of the last min(tests so far, ``length``) tests."""
+    """The plain mean of the per-case values of the last min(tests so far, ``length``) tests.
+
+    Tests of another program may have reported other values (spec 4.3): these are left out.
+    """
     recent = [outcome.per_case() for outcome in outcomes[-length:]]
-    return {name: np.mean([costs[name] for costs in recent], axis=0).tolist() for name in recent[-1]}
+    lengths = {name: len(values) for name, values in recent[-1].items()}
+    alike = [costs for costs in recent if {name: len(values) for name, values in costs.items()} == lengths]
+    return {name: np.mean([costs[name] for costs in alike], axis=0).tolist() for name in lengths}
 
 
 def add_outcomes(outcomes: Iterable[Outcome]) -> Outcome:
@@ -80,6 +86,17 @@ def weight_lines(layers: dict[str, dict[str, Any]]) -> list[str]:
 def mean_abs(array: np.ndarray) -> float:
     """The mean absolute value, summed in double."""
     return float(np.abs(array).mean(dtype=np.float64))
+
+
+def logreg_layer(layers: dict[str, dict[str, Any]], name: str | None) -> str:
+    """The logreg layer that --test-out takes: ``name``, or the only one. Raises UsageError."""
+    there = [layer["name"] for layer in layers.values() if layer["type"] == "cost.logreg"]
+    if name in there:
+        return name
+    if name is None and len(there) == 1:
+        return there[0]
+    got = "has to name one" if name is None else f"got '{name}'"
+    raise UsageError(f"--logreg-name: {got}, this net's logreg layers are {', '.join(there) or 'none'}")
 
 
 @dataclass(frozen=True)
@@ -190,11 +207,50 @@ class Run:
 
     # Testing
 
-    def _test_batch(self, number: int, position: float) -> Outcome:
+    def _test_batches(self, numbers: Sequence[int], position: float) -> Iterator[Outcome]:
+        """The outcome of each test batch; the next one is loaded meanwhile."""
+        provider = self.test_provider
+        assert provider is not None
+        with ThreadPoolExecutor(1, "test loader") as loader:
+            pending = loader.submit(provider.get_batch, numbers[0])
+            for following, number in enumerate(numbers, 1):
+                matrices = pending.result()
+                probs = self._start_test(number, matrices, position)
+                if following < len(numbers):
+                    pending = loader.submit(provider.get_batch, numbers[following])
+                costs, cases = self.engine.finish_batch()
+                if probs is not None:
+                    self._write_predictions(number, probs, matrices)
+                yield Outcome(costs, cases, len(self.state.train_outputs))
+
+    def _start_test(self, number: int, matrices: list[np.ndarray], position: float) -> np.ndarray | None:
+        """Start testing a batch, on all its views if asked; where --test-out wants probabilities, they will be here."""
+        if not self.options.multiview_test:
+            self._start(number, matrices, position, test=True)
+            return None
         assert self.test_provider is not None
-        self._start(number, self.test_provider.get_batch(number), position, test=True)
-        costs, cases = self.engine.finish_batch()
-        return Outcome(costs, cases, len(self.state.train_outputs))
+        views = self.test_provider.num_views
+        probs, name = None, None
+        if self.options.test_out is not None:
+            name = logreg_layer(self.state.layers, self.options.logreg_name)
+            classes = self.state.layers[name]["numInputs"][1]
+            probs = np.zeros((matrices[0].shape[1] // views, classes), np.float32)
+        self.engine.start_multiview_test(matrices, views, probs, name)
+        return probs
+
+    def _write_predictions(self, number: int, probs: np.ndarray, matrices: list[np.ndarray]) -> None:
+        """Write ``test_preds_N`` into --test-out: a pickle of probabilities (cases x classes) and labels."""
+        folder = self.options.test_out
+        assert folder is not None
+        layers = self.state.layers
+        labels = layers[logreg_layer(layers, self.options.logreg_name)]["inputs"][0]
+        of_first_view = matrices[layers[labels]["dataIdx"]][0, : len(probs)]
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            path = folder / f"test_preds_{number}"
+            write_pickle(path, {"data": probs, "labels": [int(label) for label in of_first_view]})
+        except OSError as error:
+            raise DataError(f"{folder}: predictions cannot be written: {error.strerror or error}") from None
 
     def _test_and_report(self, position: float) -> None:
         batches = self.options.test_range
@@ -207,7 +263,7 @@ class Run:
             self.state.test_batch = batches.first if number == batches.last else number + 1
         else:
             tested, title = list(batches), f"batches {batches}"
-        outcome = add_outcomes(self._test_batch(number, position) for number in tested)
+        outcome = add_outcomes(self._test_batches(tested, position))
         self.state.test_outputs.append(outcome)
         self.print(f"{f' Test of {title} ':-^55}")
         self.print(format_costs(outcome.per_case()))
@@ -224,11 +280,12 @@ class Run:
         batches = self.options.test_range
         assert batches is not None
         outcomes = []
-        for number in batches:
-            started = time.monotonic()
-            outcomes.append(self._test_batch(number, 0.0))
+        started = time.monotonic()
+        for number, outcome in zip(batches, self._test_batches(list(batches), 0.0), strict=True):
+            outcomes.append(outcome)
             seconds = time.monotonic() - started
-            self.print(f"batch {number}... {format_costs(outcomes[-1].per_case())} ({seconds:.3f} sec)")
+            self.print(f"batch {number}... {format_costs(outcome.per_case())} ({seconds:.3f} sec)")
+            started = time.monotonic()
         overall = add_outcomes(outcomes)
         self.print(f"batches {batches}, {overall.cases} cases... {format_costs(overall.per_case())}")
         return overall
@@ -256,6 +313,10 @@ class Run:
         self.state.engine = self.options.engine
         self.state.engine_state = self.engine.state()
         self.last_saved = checkpoint.save(
-            self.state, self.folder, compress=self.options.zip_save, limit_mb=self.options.max_filesize
+            self.state,
+            self.folder,
+            format=self.options.checkpoint_format,
+            compress=self.options.zip_save,
+            limit_mb=self.options.max_filesize,
         )
         return self.folder

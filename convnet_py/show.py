@@ -128,7 +128,7 @@ def cost_curves(saved: Checkpoint, name: str | None, index: int, batches: int) -
             [
                 [outcome.trained / batches, outcome.per_case()[name][index]]
                 for outcome in points
-                if name in outcome.costs
+                if len(outcome.costs.get(name, ())) > index
             ]
         ).reshape(-1, 2)
         for kind, points in outcomes.items()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +12,25 @@ import numpy as np
 
 from convnet_py.data import safe_pickle
 from convnet_py.errors import DataError
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Plain values. ``data``: as stored, num_vis x cases; ``labels``: int64, 1 x cases, or None; ``rest``: all else."""
+
+    data: np.ndarray
+    labels: np.ndarray | None
+    rest: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class JpegBatch:
+    """Encoded images. ``labels``: those of each image, none where they are missing. ``tags``: the third list."""
+
+    jpegs: list[bytes]
+    names: list[str]
+    labels: list[list[int]]
+    tags: list[Any]
 
 
 class BatchFolder:
@@ -21,13 +42,18 @@ class BatchFolder:
 
     def __init__(self, path: Path):
         self.path = path
-        if not path.is_dir():
-            raise DataError(f"{path}: {'not a folder' if path.exists() else 'no such data folder'}")
         self.meta_path = path / "batches.meta"
-        if not self.meta_path.is_file():
-            raise DataError(f"{path}: no batches.meta in this folder, so it is not a data folder")
+        try:
+            if not path.is_dir():
+                raise DataError(
+                    f"{path}: {'not a folder' if path.exists() else 'no such data folder'}{_unfinished(path)}"
+                )
+            if not self.meta_path.is_file():
+                raise DataError(f"{path}: no batches.meta in this folder, so it is not a data folder")
+            self._parts = self._find_parts()
+        except OSError as error:
+            raise DataError(f"{path}: cannot be read: {error.strerror or error}") from None
         self.meta = self._read_meta()
-        self._parts = self._find_parts()
 
     def _read_meta(self) -> dict[str, Any]:
         meta = safe_pickle.load(self.meta_path)
@@ -41,7 +67,14 @@ class BatchFolder:
             meta["data_mean"] = self._mean(meta["data_mean"], meta["num_vis"])
         if not isinstance(meta.get("label_names", []), list):
             raise DataError(f"{self.meta_path}: label_names should be a list")
+        if not isinstance(meta.get("label_offset", 0), (int, np.integer)):
+            raise DataError(f"{self.meta_path}: label_offset is {meta['label_offset']!r:.40}, should be an integer")
         return meta
+
+    @property
+    def label_offset(self) -> int:
+        """What is added to known labels."""
+        return int(self.meta.get("label_offset", 0))
 
     def _mean(self, mean: Any, num_vis: int) -> np.ndarray:
         try:
@@ -66,17 +99,43 @@ class BatchFolder:
         """The numbers of the batches there are, ascending."""
         return sorted(self._parts)
 
-    def batch(self, number: int) -> tuple[np.ndarray, np.ndarray | None]:
-        """Data (num_vis x cases, as stored) and labels (int64, 1 x cases; None where the batch has none)."""
-        parts = [self._read_part(file) for file in self._parts[number]]
-        data = np.concatenate([data for data, _ in parts], axis=1) if len(parts) > 1 else parts[0][0]
-        labels = [part for _, part in parts if part is not None]
+    def files(self, number: int) -> list[Path]:
+        """The files of a batch, in order."""
+        return self._parts[number]
+
+    def is_jpeg(self, number: int) -> bool:
+        """Whether a batch holds encoded images. Raises DataError."""
+        return _is_jpeg(safe_pickle.load(self._parts[number][0]))
+
+    def batch(self, number: int) -> Batch:
+        """A batch of plain values, its parts joined."""
+        parts = [self._plain_part(file) for file in self._parts[number]]
+        if len(parts) == 1:
+            return parts[0]
+        labels = [part.labels for part in parts if part.labels is not None]
         if labels and len(labels) != len(parts):
             raise DataError(f"{self._parts[number][0]}: some parts of this batch have labels and some have none")
-        return data, np.concatenate(labels, axis=1) if labels else None
+        rest = {
+            key: np.concatenate([part.rest[key] for part in parts], axis=1)
+            for key, value in parts[0].rest.items()
+            if isinstance(value, np.ndarray) and value.ndim == 2 and all(key in part.rest for part in parts)
+        }
+        data = np.concatenate([part.data for part in parts], axis=1)
+        return Batch(data, np.concatenate(labels, axis=1) if labels else None, rest)
 
-    def _read_part(self, file: Path) -> tuple[np.ndarray, np.ndarray | None]:
+    def jpeg_batch(self, number: int) -> JpegBatch:
+        """A batch of encoded images, its parts joined."""
+        parts = [self._jpeg_part(file) for file in self._parts[number]]
+        joined = JpegBatch([], [], [], [])
+        for part in parts:
+            for name in JpegBatch.__annotations__:
+                getattr(joined, name).extend(getattr(part, name))
+        return joined
+
+    def _plain_part(self, file: Path) -> Batch:
         batch = safe_pickle.load(file)
+        if _is_jpeg(batch):
+            raise DataError(f"{file}: holds JPEGs, which provider 'inet-lr-cropped-jpeg' reads, not plain values")
         if not isinstance(batch, dict) or not isinstance(batch.get("data"), np.ndarray):
             raise DataError(f"{file}: should be a dictionary with an array 'data' (num_vis x cases)")
         data = batch["data"]
@@ -90,10 +149,11 @@ class BatchFolder:
         if data.dtype.kind == "f" and not np.isfinite(data).all():
             row, case = np.argwhere(~np.isfinite(data))[0]
             raise DataError(f"{file}: data holds {data[row, case]} (first at value {row} of case {case})")
-        return data, self._labels(file, batch, data.shape[1])
+        rest = {key: value for key, value in batch.items() if key not in ("data", "labels")}
+        return Batch(data, self._labels(file, batch, data.shape[1]), rest)
 
     def _labels(self, file: Path, batch: dict[str, Any], cases: int) -> np.ndarray | None:
-        if "labels" not in batch:
+        if batch.get("labels") is None:
             return None
         try:
             labels = np.asarray(batch["labels"], np.float64).reshape(1, -1)
@@ -101,6 +161,11 @@ class BatchFolder:
             raise DataError(f"{file}: labels are not numbers, one per case") from None
         if labels.size != cases:
             raise DataError(f"{file}: has {labels.size} labels for {cases} cases")
+        return self._checked_labels(file, labels)
+
+    def _checked_labels(self, file: Path, labels: np.ndarray) -> np.ndarray:
+        """Labels (1 x cases) plus the folder's label_offset. Raises DataError where one is no class."""
+        labels = labels + self.label_offset
         classes = len(self.meta.get("label_names", []))
         wrong = ~((labels >= 0) & (labels == np.floor(labels)) & ((labels < classes) | (classes == 0)))
         if wrong.any():
@@ -110,3 +175,58 @@ class BatchFolder:
                 f"{file}: label {labels[0, case]:g} of case {case} is out of range, should be from 0 {most}"
             )
         return labels.astype(np.int64)
+
+    def _jpeg_part(self, file: Path) -> JpegBatch:
+        batch = safe_pickle.load(file)
+        if not _is_jpeg(batch):
+            raise DataError(f"{file}: should hold JPEGs: (JPEG strings, sizes, (name, label)s)")
+        if isinstance(batch, Mapping):
+            jpegs, third = batch["data"], batch.get("labels")
+            third = [None] * len(jpegs) if third is None else third
+        else:
+            jpegs, _, third = batch
+        if not isinstance(third, (list, tuple, np.ndarray)) or len(third) != len(jpegs):
+            raise DataError(f"{file}: has {len(jpegs)} JPEGs, and names or labels of another number")
+        encoded = [jpeg.encode("latin-1") if isinstance(jpeg, str) else bytes(jpeg) for jpeg in jpegs]
+        if isinstance(batch, Mapping):
+            names, labels = [f"image {index}" for index in range(len(jpegs))], list(third)
+        else:
+            pairs = [item if _is_named(item) else (f"image {index}", None) for index, item in enumerate(third)]
+            names, labels = [str(name) for name, _ in pairs], [label for _, label in pairs]
+        if "freq_to_id" in self.meta:
+            # The third list holds tags, which may look like anything else.
+            names, labels = [f"image {index}" for index in range(len(jpegs))], [None] * len(jpegs)
+        return JpegBatch(encoded, names, self._label_lists(file, labels), list(third))
+
+    def _label_lists(self, file: Path, labels: list[Any]) -> list[list[int]]:
+        """The labels of each image: one, several, or none."""
+        lists = []
+        for index, label in enumerate(labels):
+            try:
+                values = np.asarray([] if label is None else label, np.float64).reshape(1, -1)
+            except (ValueError, TypeError):
+                raise DataError(f"{file}: the label of image {index} is {label!r:.40}, should be a number") from None
+            lists.append(self._checked_labels(file, values)[0].tolist())
+        return lists
+
+
+def _unfinished(path: Path) -> str:
+    """A hint at a conversion that was stopped (convnet data make)."""
+    work = path.with_name(path.name + ".partial")
+    return f"; {work} is an unfinished one: run the same convnet data make again" if work.is_dir() else ""
+
+
+def _is_jpeg(batch: Any) -> bool:
+    """Whether an unpickled batch is of the JPEG kind: a triple of lists, or a dictionary with a list of strings."""
+    if isinstance(batch, (tuple, list)):
+        return len(batch) == 3 and _are_strings(batch[0])
+    return isinstance(batch, Mapping) and _are_strings(batch.get("data"))
+
+
+def _are_strings(value: Any) -> bool:
+    return isinstance(value, (list, tuple)) and all(isinstance(item, (bytes, bytearray, str)) for item in value)
+
+
+def _is_named(item: Any) -> bool:
+    """Whether an item of a batch's third list is a pair of a name and a label."""
+    return isinstance(item, (tuple, list)) and len(item) == 2 and isinstance(item[0], (str, bytes))

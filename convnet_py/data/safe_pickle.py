@@ -1,283 +1,167 @@
 """Reading pickles from anywhere without running anything in them (spec 5.5).
 
-An unpickler that builds plain values, NumPy arrays and inert stand-ins for the historic option classes,
-and refuses every other global by name. Plain, gzipped and zipped files; Python 2 and Python 3 pickles.
-
-Every class that a pickle can reach here defines ``__setstate__``. So the BUILD opcode, applied to a class
-instead of an instance, ends in a failed call and can never set an attribute of a class.
+Plain, gzipped and zipped files of Python 2 and Python 3, protocols 0 to 5. What they may hold is in pickle_values.py,
+how they are read in pickle_machine.py. Limits keep a small file from filling the machine; three environment variables
+raise them: CONVNET_MAX_PICKLE_MB, CONVNET_MAX_PICKLE_DEPTH, CONVNET_MAX_FILE_MB.
 """
 
 from __future__ import annotations
 
 import gzip
-import io
-import math
-import pickle
-import pickletools
-import re
+import os
+import struct
 import zipfile
-from collections import OrderedDict
+import zlib
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
-import numpy as np
+from convnet_py.data.pickle_machine import Bounds, Damaged, Machine
+from convnet_py.data.pickle_values import OptionsClass, OptionsStandIn, Refused
+from convnet_py.errors import DataError, UsageError
 
-from convnet_py.errors import DataError
+__all__ = ["Damaged", "Limits", "OptionsClass", "OptionsStandIn", "Refused", "load", "loads", "read_unpacked"]
 
-#: What a zipped or gzipped pickle may expand to, in bytes.
-EXPANSION_LIMIT = 8 * 2**30
-
-_DTYPE = re.compile(r"[<>=|]?([biuf][0-9]+|[SU][0-9]+|[?bBhHiIlLqQefd])")
-
-
-class Refused(Exception):
-    """A pickle holds what this reader does not build."""
+_MB = 2**20
+_CHUNK = _MB
+#: A zip of one pickle has a directory of some hundred bytes; that of a bomb is read into memory as a whole.
+_LARGEST_ZIP_DIRECTORY = 2**16
 
 
-class OptionsStandIn:
-    """In place of an instance of a historic option class: its attributes, and nothing that runs."""
+@dataclass(frozen=True)
+class Limits:
+    """What a file may make of itself, a pickle or a checkpoint. Each is raised by an environment variable.
 
-    def __init__(self, *arguments: Any):
-        self.arguments = arguments
+    ``memory_mb`` (CONVNET_MAX_PICKLE_MB): for the content, unpacked, and the values made of it; None: 128 MB, and
+    16 times the size of the file. ``depth`` (CONVNET_MAX_PICKLE_DEPTH): values within values. ``file_mb``
+    (CONVNET_MAX_FILE_MB): the size of the file itself.
+    """
 
-    def __setstate__(self, state: Any) -> None:
-        if type(state) is tuple and len(state) == 2:
-            state = {**(state[0] or {}), **(state[1] or {})}
-        if type(state) is not dict or type(self) is not OptionsStandIn:
-            raise Refused("an option object with a strange state")
-        self.__dict__.update({key: value for key, value in state.items() if isinstance(key, str)})
+    memory_mb: int | None = None
+    depth: int = 1000
+    file_mb: int = 8192
 
+    @classmethod
+    def from_environment(cls) -> Limits:
+        """The limits that the environment asks for. Raises UsageError for a variable that is not a number."""
+        names = {"memory_mb": "CONVNET_MAX_PICKLE_MB", "depth": "CONVNET_MAX_PICKLE_DEPTH",
+                 "file_mb": "CONVNET_MAX_FILE_MB"}  # fmt: skip
+        given = {}
+        for field, name in names.items():
+            if text := os.environ.get(name):
+                if not text.isdecimal() or not 0 < int(text[:12]) < 10**9:
+                    raise UsageError(f"{name}: got '{text}', takes an integer of at least 1")
+                given[field] = int(text)
+        return cls(**given)
 
-class _Sealed:
-    """Base of the classes below: nothing but what they choose to accept becomes state."""
-
-    def __setstate__(self, state: Any) -> None:
-        raise Refused("an object with a strange state")
-
-
-class _ObjectMarker(_Sealed):
-    """In place of ``object``, which pickles of new-style instances name."""
-
-
-class _OptionClass(_Sealed):
-    """In place of a historic option class: making an instance makes a stand-in."""
-
-    def __new__(cls, *arguments: Any) -> Any:
-        return OptionsStandIn(*arguments)
-
-
-class _Reconstructor(_Sealed):
-    """In place of ``copy_reg._reconstructor``."""
-
-    def __new__(cls, target: Any, base: Any = None, state: Any = None) -> Any:
-        if target is OrderedDict:
-            return OrderedDict()
-        if target is _OptionClass:
-            return OptionsStandIn()
-        raise Refused("an object of a class that is not allowed")
+    def memory(self, size: int) -> int:
+        """The bytes that content and values of a file of ``size`` bytes may take."""
+        return self.memory_mb * _MB if self.memory_mb is not None else 128 * _MB + 16 * size
 
 
-class _Bytes(_Sealed):
-    """In place of ``_codecs.encode``, by which Python 3 writes bytes for Python 2."""
-
-    def __new__(cls, text: Any = "", encoding: Any = "latin1") -> Any:
-        if not isinstance(text, str) or encoding not in ("latin1", "latin-1"):
-            raise Refused("a use of _codecs.encode other than for bytes")
-        return text.encode("latin-1")
-
-
-class _ByteArray(_Sealed):
-    """In place of ``bytearray``."""
-
-    def __new__(cls, content: Any = b"", *encoding: Any) -> Any:
-        if isinstance(content, str) and encoding:
-            content = content.encode("latin-1")
-        if not isinstance(content, bytes):
-            raise Refused("a bytearray of something other than bytes")
-        return bytearray(content)
-
-
-class _Dtype(_Sealed):
-    """In place of ``numpy.dtype``: numbers, booleans and fixed-length strings only."""
-
-    def __init__(self, code: Any, *flags: Any):
-        if not isinstance(code, str) or not _DTYPE.fullmatch(code):
-            raise Refused(f"arrays of type {code!r:.40}")
-        self.dtype = np.dtype(code)
-
-    def __setstate__(self, state: Any) -> None:
-        if type(state) is not tuple or len(state) < 5 or state[1] not in ("<", ">", "=", "|"):
-            raise Refused("a dtype with a strange state")
-        if any(part is not None for part in state[2:5]):
-            raise Refused("arrays with fields")
-        if state[1] in "<>":
-            self.dtype = self.dtype.newbyteorder(state[1])
-
-
-def _array(raw: Any, dtype: Any, shape: Any, order: str) -> np.ndarray:
-    """An array over a copy of ``raw``, after checking that the declared shape is that of the bytes."""
-    if isinstance(raw, str):
-        raw = raw.encode("latin-1")
-    if isinstance(shape, int):
-        shape = (shape,)
-    if not isinstance(dtype, _Dtype) or not isinstance(raw, (bytes, bytearray)) or type(shape) is not tuple:
-        raise Refused("an array with a strange state")
-    if any(type(length) is not int or length < 0 for length in shape) or len(shape) > 16:
-        raise Refused("an array with a strange shape")
-    if math.prod(shape) * dtype.dtype.itemsize != len(raw):
-        raise Refused(f"an array that declares {shape} of {dtype.dtype} but holds {len(raw)} bytes")
-    return np.frombuffer(bytearray(raw), dtype.dtype).reshape(shape, order=order)
-
-
-class _ArrayType(_Sealed):
-    """In place of ``numpy.ndarray``, which pickles only name."""
-
-
-class _ArrayShell(_Sealed):
-    """In place of ``numpy.core.multiarray._reconstruct``: what the BUILD opcode turns into an array."""
-
-    def __init__(self, subtype: Any, shape: Any = (0,), code: Any = "b"):
-        if subtype is not _ArrayType:
-            raise Refused("an array of a class other than numpy.ndarray")
-        self.array = np.zeros(0, np.uint8)
-
-    def __setstate__(self, state: Any) -> None:
-        if type(state) is not tuple or len(state) != 5:
-            raise Refused("an array with a strange state")
-        _, shape, dtype, fortran, raw = state
-        self.array = _array(raw, dtype, shape, "F" if fortran else "C")
-
-
-class _Scalar(_Sealed):
-    """In place of ``numpy.core.multiarray.scalar``."""
-
-    def __new__(cls, dtype: Any, raw: Any = None) -> Any:
-        return _array(raw, dtype, (1,), "C")[0]
-
-
-class _FromBuffer(_Sealed):
-    """In place of ``numpy.core.numeric._frombuffer``, which protocol 5 uses."""
-
-    def __new__(cls, raw: Any, dtype: Any, shape: Any, order: Any) -> Any:
-        return _array(raw, dtype, shape, "F" if order == "F" else "C")
-
-
-_GLOBALS: dict[tuple[str, str], Any] = {
-    ("collections", "OrderedDict"): OrderedDict,
-    ("ordereddict", "OrderedDict"): OrderedDict,
-    ("copy_reg", "_reconstructor"): _Reconstructor,
-    ("copyreg", "_reconstructor"): _Reconstructor,
-    ("__builtin__", "object"): _ObjectMarker,
-    ("builtins", "object"): _ObjectMarker,
-    ("__builtin__", "bytes"): _Bytes,
-    ("builtins", "bytes"): _Bytes,
-    ("__builtin__", "bytearray"): _ByteArray,
-    ("builtins", "bytearray"): _ByteArray,
-    ("_codecs", "encode"): _Bytes,
-    ("numpy", "dtype"): _Dtype,
-    ("numpy", "ndarray"): _ArrayType,
-    ("numpy.multiarray", "_reconstruct"): _ArrayShell,
-    ("numpy.multiarray", "scalar"): _Scalar,
-    ("numpy.numeric", "_frombuffer"): _FromBuffer,
-}
-
-
-class _SafeUnpickler(pickle.Unpickler):
-    """Finds only the globals above, under NumPy's old and new module names."""
-
-    def find_class(self, module: str, name: str) -> Any:
-        if module in ("options", "python_util.options") and name.isidentifier():
-            return _OptionClass
-        known = _GLOBALS.get((re.sub(r"^numpy\._?core\.", "numpy.", module), name))
-        if known is None:
-            raise Refused(f"the global {module}.{name}")
-        return known
-
-
-def _plain(value: Any) -> Any:
-    """``value`` with arrays in place of their shells. Keeps shared and circular references."""
-    done: dict[int, Any] = {}
-
-    def walk(item: Any) -> Any:
-        kind = type(item)
-        if kind is _ArrayShell:
-            return item.array
-        if kind is _Dtype:
-            return item.dtype
-        if kind not in (dict, list, tuple, OrderedDict, OptionsStandIn):
-            return item
-        if id(item) in done:
-            return done[id(item)]
-        done[id(item)] = item
-        if kind is tuple:
-            done[id(item)] = item = tuple(map(walk, item))
-        elif kind is list:
-            item[:] = map(walk, item)
-        else:
-            mapping = item.__dict__ if kind is OptionsStandIn else item
-            for key in list(mapping):
-                mapping[key] = walk(mapping[key])
-        return item
-
-    return walk(value)
-
-
-def _check_opcodes(pickled: bytes) -> None:
-    """Refuse memo positions that no file of this length needs: the C unpickler would allocate up to them."""
-    for opcode, argument, _ in pickletools.genops(pickled):
-        if opcode.name in ("PUT", "BINPUT", "LONG_BINPUT") and not 0 <= argument <= max(255, len(pickled)):
-            raise Refused("a memo position beyond the size of the file")
-
-
-def loads(pickled: bytes) -> Any:
+def loads(pickled: bytes, limits: Limits | None = None, size: int | None = None) -> Any:
     """The value of a pickle: plain values, arrays, ``OptionsStandIn``. Python 2 strings decode as latin-1.
 
-    Raises Refused for what is not allowed, and the errors of ``pickle`` for what is no pickle.
+    ``size``: that of the file, where ``pickled`` is its unpacked content. Raises Refused for what is not allowed, and
+    Damaged for what is no pickle.
     """
-    _check_opcodes(pickled)
-    return _plain(_SafeUnpickler(io.BytesIO(pickled), encoding="latin1").load())
+    limits = limits or Limits()
+    allowance = limits.memory(len(pickled) if size is None else size) - len(pickled)
+    return Machine(pickled, Bounds(max(0, allowance), limits.depth)).run()
 
 
 def _read_limited(stream: BinaryIO, limit: int) -> bytes:
-    content = stream.read(limit + 1)
-    if len(content) > limit:
-        raise Refused(f"more than {limit} bytes when unpacked")
-    return content
+    chunks, total = [], 0
+    while chunk := stream.read(_CHUNK):
+        chunks.append(chunk)
+        total += len(chunk)
+        if total > limit:
+            raise Refused(f"more than {limit} bytes when unpacked")
+    return b"".join(chunks)
 
 
-def read_unpacked(path: Path, limit: int = EXPANSION_LIMIT) -> bytes:
+def _zip_directory_size(file: BinaryIO) -> int:
+    """The size that a zip declares for its directory."""
+    size = file.seek(0, os.SEEK_END)
+    start = max(0, size - 2**16 - 22 - 20 - 56)
+    file.seek(start)
+    tail = file.read()
+    end = tail.rfind(b"PK\x05\x06")
+    if end < 0 or len(tail) - end < 22:
+        raise Damaged
+    declared = struct.unpack_from("<I", tail, end + 12)[0]
+    if end >= 76 and tail[end - 20 : end - 16] == b"PK\x06\x07":
+        return struct.unpack_from("<Q", tail, end - 76 + 40)[0]
+    return declared
+
+
+def _read_zipped(file: BinaryIO, limit: int) -> bytes:
+    if _zip_directory_size(file) > _LARGEST_ZIP_DIRECTORY:
+        raise Refused("a zip of many files")
+    file.seek(0)
+    with zipfile.ZipFile(file) as archive:
+        names = archive.namelist()
+        if "data" not in names and len(names) != 1:
+            raise Refused("a zip without a member 'data'")
+        member = archive.getinfo("data" if "data" in names else names[0])
+        if member.file_size > limit:
+            raise Refused(f"more than {limit} bytes when unpacked")
+        with archive.open(member) as stream:
+            return _read_limited(stream, limit)
+
+
+def read_unpacked(path: Path, limit: int | None = None) -> bytes:
     """The content of a plain, gzipped or zipped file (its member ``data``, or its only member).
 
-    Raises Refused where it would expand beyond ``limit`` bytes.
+    Raises Refused where it would expand beyond ``limit`` bytes (default: what the limits allow), OSError, and the
+    errors of zipfile and gzip for damaged ones.
     """
+    limits = Limits.from_environment()
     with path.open("rb") as file:
+        size = os.fstat(file.fileno()).st_size
+        if size > limits.file_mb * _MB:
+            raise Refused(f"more than {limits.file_mb} MB")
+        if limit is None:
+            limit = limits.memory(size)
         magic = file.read(4)
         file.seek(0)
         if magic[:2] == b"\x1f\x8b":
             with gzip.open(file) as stream:
                 return _read_limited(stream, limit)
         if magic == b"PK\x03\x04":
-            with zipfile.ZipFile(file) as archive:
-                names = archive.namelist()
-                if "data" not in names and len(names) != 1:
-                    raise Refused("a zip without a member 'data'")
-                with archive.open("data" if "data" in names else names[0]) as stream:
-                    return _read_limited(stream, limit)
-        return file.read()
+            return _read_zipped(file, limit)
+        return _read_limited(file, limit)
 
 
 def load(path: Path) -> Any:
     """The value of the pickle in the file ``path`` (plain, gzip or zip). Raises DataError, one line with the file."""
     try:
-        return loads(read_unpacked(path))
+        if path.is_dir():
+            raise DataError(f"{path}: a folder where a file is needed")
+        if not path.is_file() and path.exists():
+            raise DataError(f"{path}: not a file")
+        content = read_unpacked(path)
+        if not content:
+            raise DataError(f"{path}: an empty file")
+        return loads(content, Limits.from_environment(), path.stat().st_size)
     except Refused as refusal:
-        raise DataError(f"{path}: refused, because the file holds {refusal}") from None
+        raise DataError(f"{path}: refused, because the file holds {refusal}{_hint(refusal)}") from None
     except FileNotFoundError:
         raise DataError(f"{path}: no such file") from None
-    except IsADirectoryError:
-        raise DataError(f"{path}: a folder where a file is needed") from None
+    except PermissionError:
+        raise DataError(f"{path}: no permission to read it") from None
+    except (Damaged, zipfile.BadZipFile, gzip.BadGzipFile, zlib.error, EOFError, struct.error, NotImplementedError,
+            RuntimeError, ValueError, KeyError, IndexError):  # fmt: skip
+        # What zipfile raises for damaged files, or for encrypted ones, is not limited to BadZipFile.
+        raise DataError(f"{path}: not a pickle, or a damaged one") from None
     except OSError as error:
         raise DataError(f"{path}: cannot be read: {error.strerror or error}") from None
-    except Exception:
-        # A damaged pickle, zip or gzip can make its reader raise nearly anything.
-        raise DataError(f"{path}: not a pickle, or a damaged one") from None
+
+
+def _hint(refusal: Refused) -> str:
+    """How the limit that a refusal is about can be raised."""
+    about = str(refusal)
+    names = {"of memory": "CONVNET_MAX_PICKLE_MB", "unpacked": "CONVNET_MAX_PICKLE_MB",
+             "deep": "CONVNET_MAX_PICKLE_DEPTH", " MB": "CONVNET_MAX_FILE_MB"}  # fmt: skip
+    name = next((name for ending, name in names.items() if about.endswith(ending)), None)
+    return f" ({name} in the environment raises this limit)" if name else ""

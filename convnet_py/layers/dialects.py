@@ -42,7 +42,7 @@ DIALECTS = {
 
 _WEIGHT_TYPES = ("conv", "local", "fc")
 #: types of 2014: with the same meaning under another name, and without a counterpart.
-_RENAMED_2014 = {
+RENAMED_2014 = {
     "dropout": "hs",
     "dropout2": "hs",
     "pass": "concat",
@@ -131,7 +131,7 @@ def _spoken_by_params(params: IniFile, layers: Mapping[str, dict]) -> str:
 
 def _words_2014(keys: Mapping[str, str]) -> bool:
     return (
-        keys.get("type") in (*_RENAMED_2014, *_ABSENT_IN_COMMON)
+        keys.get("type") in (*RENAMED_2014, *_ABSENT_IN_COMMON)
         or "sumwidth" in keys
         or "children" in keys
         or "," in keys.get("gpu", "")
@@ -204,8 +204,8 @@ class _Conversion2011(_Conversion):
 class _Conversion2014(_Conversion):
     def convert(self, name: str, kind: str, keys: dict[str, Value], params: dict[str, Value] | None) -> None:
         self._refuse(name, kind, keys)
-        if kind in _RENAMED_2014:
-            keys["type"] = Value(_RENAMED_2014[kind], keys["type"].line)
+        if kind in RENAMED_2014:
+            keys["type"] = Value(RENAMED_2014[kind], keys["type"].line)
         inputs = keys["inputs"].text.count(",") + 1 if "inputs" in keys else 1
         if kind in _WEIGHT_TYPES:
             _expand(keys, _LISTS_2014["definition"], inputs)

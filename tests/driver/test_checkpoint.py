@@ -173,6 +173,16 @@ def test_a_flipped_bit_in_weights_is_noticed(tmp_path):
         checkpoint.load(path)
 
 
+def test_an_array_that_declares_more_than_the_file_can_hold(tmp_path):
+    path = checkpoint.save(_make(), tmp_path)
+    with h5py.File(path, "r+") as file:
+        for name in ("run/engine_state/updates", "train_outputs/0/values"):
+            del file["arrays"][name]
+            file["arrays"].create_dataset(name, (2**20, 2**20), np.float32, chunks=(1024, 1024))
+    with pytest.raises(CheckpointError, match=r"1\.2: arrays that take too much memory .CONVNET_MAX_PICKLE_MB"):
+        checkpoint.load(path)
+
+
 def test_foreign_files_are_one_line(tmp_path):
     foreign = tmp_path / "1.1"
     foreign.write_bytes(pickle.dumps({"model_state": {}}))

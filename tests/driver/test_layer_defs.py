@@ -23,7 +23,7 @@ def read(name: str, data_dims: list[int], classes: int, num_gpus: int = 1) -> di
 
 
 @pytest.mark.parametrize(
-    ("name", "pixels"), [("digits", 64), ("cifar-quick", 32 * 32 * 3), ("cifar-conv-local", 32 * 32 * 3)]
+    ("name", "pixels"), [("digits", 64), ("fashion", 784), ("cifar-quick", 3072), ("cifar-conv-local", 3072)]
 )
 def test_small_nets(name, pixels):
     layers = read(name, [pixels, 1], 10)

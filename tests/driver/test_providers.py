@@ -87,9 +87,9 @@ def test_split_and_zipped_batches(data_folder):
     for part, columns in ((1, slice(0, 4)), (2, slice(4, 9)), (10, slice(9, 10))):
         piece = {"data": batch["data"][:, columns], "labels": batch["labels"][columns]}
         (data_folder / f"data_batch_9.{part}").write_bytes(gzip.compress(pickle.dumps(piece, 2)))
-    data, labels = BatchFolder(data_folder).batch(9)
-    assert (data == batch["data"]).all()
-    assert labels.tolist() == [batch["labels"]]
+    joined = BatchFolder(data_folder).batch(9)
+    assert (joined.data == batch["data"]).all()
+    assert joined.labels.tolist() == [batch["labels"]]
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from convnet_py.data import safe_pickle
-from convnet_py.errors import DataError
+from convnet_py.errors import DataError, UsageError
 
 VALUES = {
     "plain": ["x", b"bytes", None, True, 1.5, 2**70, -1, ("a", [2])],
@@ -58,7 +58,8 @@ def test_old_style_option_instances_become_stand_ins():
     pickled = b"(coptions\nOptionsParser\no}(U\x07optionsq\x01K\x05U\x04kindq\x02coptions\nIntegerOptionParser\nub."
     value = safe_pickle.loads(pickled)
     assert isinstance(value, safe_pickle.OptionsStandIn)
-    assert value.options == 5
+    assert value.cls.name == "OptionsParser" and value.old_style
+    assert value.attributes == {"options": 5, "kind": safe_pickle.OptionsClass("options", "IntegerOptionParser")}
 
 
 class _Attack:
@@ -123,9 +124,39 @@ def test_declared_sizes_are_checked():
         safe_pickle.loads(lying)
 
 
-def test_a_huge_memo_position_is_refused():
-    with pytest.raises(safe_pickle.Refused, match="memo"):
-        safe_pickle.loads(b"\x80\x02K\x01r" + struct.pack("<I", 2**31 - 1) + b".")
+def test_a_huge_memo_position_takes_no_memory():
+    assert safe_pickle.loads(b"\x80\x02K\x01r" + struct.pack("<I", 2**32 - 1) + b".") == 1
+
+
+def test_limits_are_raised_by_the_environment(tmp_path, monkeypatch):
+    file = tmp_path / "deep"
+    file.write_bytes(b"]" * 1500 + b"a" * 1499 + b".")
+    with pytest.raises(DataError, match=r"nested more than 1000 deep .CONVNET_MAX_PICKLE_DEPTH in the environment"):
+        safe_pickle.load(file)
+    monkeypatch.setenv("CONVNET_MAX_PICKLE_DEPTH", "2000")
+    assert safe_pickle.load(file)
+    monkeypatch.setenv("CONVNET_MAX_PICKLE_MB", "1")
+    file.write_bytes(gzip.compress(pickle.dumps(bytes(2**20), 2)))
+    with pytest.raises(DataError, match="CONVNET_MAX_PICKLE_MB in the environment raises this limit"):
+        safe_pickle.load(file)
+    monkeypatch.setenv("CONVNET_MAX_PICKLE_MB", "16")
+    assert len(safe_pickle.load(file)) == 2**20
+    monkeypatch.setenv("CONVNET_MAX_FILE_MB", "some")
+    with pytest.raises(UsageError, match="CONVNET_MAX_FILE_MB: got 'some', takes an integer of at least 1"):
+        safe_pickle.load(file)
+    monkeypatch.setenv("CONVNET_MAX_FILE_MB", "1")
+    with file.open("wb") as sparse:
+        sparse.truncate(2**21)
+    with pytest.raises(DataError, match=r"more than 1 MB .CONVNET_MAX_FILE_MB"):
+        safe_pickle.load(file)
+
+
+def test_large_and_long_files_are_within_the_limits(tmp_path):
+    outcomes = [({"logprob": [1.5 * number, 2.5]}, 128) for number in range(30000)]
+    value = {"outcomes": outcomes, "data": np.zeros((1000, 3000), np.uint8)}
+    (tmp_path / "x").write_bytes(pickle.dumps(value, 2))
+    loaded = safe_pickle.load(tmp_path / "x")
+    assert loaded["outcomes"] == outcomes and loaded["data"].shape == (1000, 3000)
 
 
 def test_gzip_and_zip(tmp_path):
