@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import h5py
@@ -89,3 +90,22 @@ def test_training_on_a_gpu_by_default_and_on_from_a_checkpoint(run, tmp_path: Pa
 
         a.visititems(same)
     assert compared
+
+
+def test_out_of_memory_is_one_line(run, tmp_path: Path) -> None:
+    """A million cases of a million outputs: more than any machine has. What the emulated GPU has is the machine's."""
+    (tmp_path / "layers.cfg").write_text(
+        "[data]\ntype=data\ndataIdx=0\n[fc]\ntype=fc\ninputs=data\noutputs=1000000\ninitW=1\ngpu=0\n"
+        "[cost]\ntype=cost.sum2\ninputs=fc\ngpu=0\n"
+    )
+    (tmp_path / "params.cfg").write_text("[fc]\nepsW=0\nepsB=0\nmomW=0\nmomB=0\nwc=0\n[cost]\ncoeff=1\n")
+    trace = tmp_path / "trace.h5"
+    done = run(
+        "convnet_py.cli", "compare", "--engines=rebuilt:cuda", f"--hdf5={trace}", "--batches=0", "--dialect=relaxed",
+        f"--layer-def={tmp_path}/layers.cfg", f"--layer-params={tmp_path}/params.cfg",
+        "--data-provider=dummy-lr-1", "--dummy-cases=1000000", "--mini=1000000",
+    )  # fmt: skip
+    assert done.returncode == 1
+    asked = r"convnet: CUDA: GPU 0 is out of memory: asked for 3814697 MiB, \d+ of \d+ MiB are free\n"
+    assert re.fullmatch(r"(convnet: warning: .*\n)*" + asked, done.stderr), done.stderr
+    assert not trace.exists()
