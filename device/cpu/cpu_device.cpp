@@ -50,6 +50,9 @@ void CpuDevice::copy_cases_from_host(const float* host, std::int64_t rows, std::
     });
 }
 
+// Every method has finished when it returns.
+void CpuDevice::synchronize() {}
+
 void CpuDevice::fill(float* target, std::size_t count, float value) {
     map(pool_, count, target, [=](std::int64_t) { return value; });
 }
