@@ -110,7 +110,7 @@ def test_repeats_bit_for_bit() -> None:
         np.testing.assert_array_equal(one, other)
 
 
-@pytest.mark.parametrize("library", ["torch", "cupy"])
+@pytest.mark.parametrize("library", ["torch", "cupy", "pycuda"])
 def test_activations_are_seen_without_a_copy(library: str) -> None:
     module = pytest.importorskip(library)
     layers, net = engine()
@@ -123,9 +123,16 @@ def test_activations_are_seen_without_a_copy(library: str) -> None:
             pytest.skip("this PyTorch has no CUDA")
         seen = module.as_tensor(array, device="cuda")
         sums, pointer = seen.sum(0).cpu().numpy(), seen.data_ptr()
-    else:
+    elif library == "cupy":
         seen = module.asarray(array)
         sums, pointer = module.asnumpy(seen.sum(axis=0)), seen.data.ptr
+    else:
+        import pycuda.autoprimaryctx  # noqa: F401 (makes the context current in which the engine computes)
+        from pycuda.gpuarray import GPUArray
+
+        interface = array.__cuda_array_interface__
+        seen = GPUArray(interface["shape"], np.float32, gpudata=interface["data"][0])
+        sums, pointer = seen.get().sum(axis=0), int(seen.gpudata)
     assert pointer == array.__cuda_array_interface__["data"][0]
     np.testing.assert_allclose(sums, 1, rtol=1e-5)
 
