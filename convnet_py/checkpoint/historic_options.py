@@ -27,7 +27,7 @@ _NAMES = {
 _BY_NAME = {name: option for option, name in _NAMES.items()}
 #: The options that the historic program does not have.
 _OURS = {
-    "seed", "threads", "device", "engine", "dialect", "allow-init-functions", "dummy-cases", "dummy-classes",
+    "seed", "threads", "device", "math", "engine", "dialect", "allow-init-functions", "dummy-cases", "dummy-classes",
     "transfers", "exact-gradients", "checkpoint-format",
 }  # fmt: skip
 
