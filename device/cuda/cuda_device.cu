@@ -128,10 +128,21 @@ void CudaDevice::copy_cases_from_host(const float* host, std::int64_t rows, std:
     staging_.send(target, rows * cases);
 }
 
+void CudaDevice::reach(int other) {
+    if (other == gpu_ || !asked_.insert(other).second) return;
+    int can = 0;
+    check(cudaDeviceCanAccessPeer(&can, gpu_, other), "enquiry");
+    if (!can) return;
+    const cudaError_t status = cudaDeviceEnablePeerAccess(other, 0);
+    if (status != cudaErrorPeerAccessAlreadyEnabled) return check(status, "access to another GPU");
+    cudaGetLastError();  // which would give the same error again
+}
+
 void CudaDevice::copy_from_device(Device& source_device, const float* source, float* target, std::size_t count) {
     const auto* other = dynamic_cast<CudaDevice*>(&source_device);
     if (!other) return Device::copy_from_device(source_device, source, target, count);
     select();
+    reach(other->gpu_);
     // In order with the default streams of both GPUs; goes through the host where they do not reach each other.
     check(cudaMemcpyPeer(target, gpu_, source, other->gpu_, count * sizeof(float)), "copy between GPUs");
 }

@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <map>
 #include <mutex>
+#include <set>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -89,12 +90,15 @@ public:
 private:
     // Makes this GPU the current one of the calling thread: first in every method that launches or allocates.
     void select() const;
+    // Lets this GPU reach the memory of another one directly, where the machine can do that; asked once.
+    void reach(int other);
 
     const int gpu_;
     const bool tf32_;
     Memory memory_;
     Blas blas_;
     Staging staging_;
+    std::set<int> asked_;  // the other GPUs of reach()
 };
 
 // As in the CPU device: target = scale.targets * target + scale.output * result, never reading a target that is to be
