@@ -66,13 +66,13 @@ def demo(arguments: Sequence[str]) -> int:
 
 
 def show(arguments: Sequence[str]) -> int:
-    """Pictures of a checkpoint as PNG: its filters, its cost curves."""
+    """Pictures of a checkpoint as PNG: its filters, its cost curves. Or the features of a layer."""
     from convnet_py.show import run_show, show_usage
 
     if _wants_help(arguments):
         print(show_usage())
         return 0
-    return run_show(arguments)
+    return run_show(arguments, _warn)
 
 
 def check_grads(arguments: Sequence[str]) -> int:

@@ -1,12 +1,12 @@
 """Pictures of a checkpoint as PNG files: filters (Pillow alone) and cost curves (matplotlib) (spec 4.4).
 
-Neither needs data or a device.
+Neither needs data or a device. And the features of a layer, which need both (``feature_writer``).
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,8 @@ from PIL import Image
 from convnet_py import checkpoint
 from convnet_py.checkpoint import Checkpoint
 from convnet_py.errors import ConvnetError, UsageError
-from convnet_py.options import BOOLEAN, PATH, TEXT, Kind, convert, flag, split_arguments
+from convnet_py.feature_writer import write_features
+from convnet_py.options import BOOLEAN, DECLARATIONS, PATH, TEXT, Kind, convert, flag, split_arguments
 
 #: Option -> what it takes and what it is for.
 OPTIONS: dict[str, tuple[Kind, str]] = {
@@ -27,7 +28,12 @@ OPTIONS: dict[str, tuple[Kind, str]] = {
     "show-cost": (TEXT, "cost to draw the curve of (default: the first one)"),
     "cost-idx": (Kind("an integer of at least 0", lambda text: int(text.removeprefix("+"))), "which of its values (0)"),
     "output": (PATH, "folder for the pictures (default: the checkpoint's)"),
+    "write-features": (TEXT, "layer whose outputs over the test range to write"),
+    "feature-path": (PATH, "... and the new folder for them"),
 }
+
+#: Options of a test that may be given with --write-features instead of the saved ones.
+TEST_OPTIONS = ("data-path", "data-provider", "test-range", "gpu", "device", "math", "threads")
 
 #: Filters smaller than this many pixels on the screen are drawn with each weight as a square of pixels.
 _TILE_PIXELS = 64
@@ -36,7 +42,9 @@ _BACKGROUND = 255
 
 def show_usage() -> str:
     """The options, one line each."""
-    return "\n".join(f"{flag(name):<16}{help}" for name, (_, help) in OPTIONS.items())
+    rows = [(name, help) for name, (_, help) in OPTIONS.items()]
+    rows += [(name, f"... {DECLARATIONS[name].help}") for name in TEST_OPTIONS]
+    return "\n".join(f"{flag(name):<18}{help}" for name, help in rows)
 
 
 # Filters
@@ -172,15 +180,21 @@ def cost_label(saved: Checkpoint, name: str, index: int) -> str:
 # Command line
 
 
-def _parse(arguments: Sequence[str]) -> dict[str, Any]:
-    texts = split_arguments(arguments, list(OPTIONS))
-    values = {name: convert(name, text, OPTIONS[name][0]) for name, text in texts.items()}
+def _parse(arguments: Sequence[str]) -> tuple[dict[str, Any], dict[str, str]]:
+    """The values of OPTIONS, and the texts of TEST_OPTIONS."""
+    texts = split_arguments(arguments, [*OPTIONS, *TEST_OPTIONS])
+    values = {name: convert(name, text, OPTIONS[name][0]) for name, text in texts.items() if name in OPTIONS}
+    for_test = {name: text for name, text in texts.items() if name not in OPTIONS}
+    if ("write-features" in values) != ("feature-path" in values):
+        raise UsageError("--write-features: needs --feature-path, a new folder, and the other way round")
+    if for_test and "write-features" not in values:
+        raise UsageError(f"{flag(next(iter(for_test)))}: means something with --write-features only")
     if "f" not in values:
         raise UsageError("missing: -f CHECKPOINT, a file or a folder")
     for name in ("input-idx", "cost-idx"):
         if values.get(name, 0) < 0:
             raise UsageError(f"--{name}: got '{texts[name]}', takes {OPTIONS[name][0].takes}")
-    return values
+    return values, for_test
 
 
 def _train_batches(saved: Checkpoint) -> int:
@@ -204,10 +218,14 @@ def write_cost(saved: Checkpoint, folder: Path, name: str | None, index: int) ->
     return path
 
 
-def run_show(arguments: Sequence[str]) -> int:
+def run_show(arguments: Sequence[str], warn: Callable[[str], None]) -> int:
     """Draw what the options name, or both pictures if they name none; print the paths of what was written."""
-    values = _parse(arguments)
+    values, for_test = _parse(arguments)
     source = checkpoint.find(values["f"])
+    if "write-features" in values:
+        write_features(source, values["write-features"], values["feature-path"], for_test, warn)
+        print(values["feature-path"])
+        return 0
     saved = checkpoint.load(source)
     folder = values.get("output", source.parent)
     if not folder.is_dir():

@@ -17,7 +17,7 @@ from convnet_py.errors import ConvnetError, DataError
 def check_free(out: Path) -> None:
     """Raise DataError if there is something at ``out`` already, so that nothing is ever overwritten."""
     if out.is_symlink() or (out.exists() and (not out.is_dir() or any(out.iterdir()))):
-        raise DataError(f"{out}: exists already; give --out a new folder, nothing is overwritten")
+        raise DataError(f"{out}: exists already; give a new folder, nothing is overwritten")
 
 
 @contextlib.contextmanager
