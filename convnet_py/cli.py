@@ -86,7 +86,7 @@ def check_grads(arguments: Sequence[str]) -> int:
 
 def compare(arguments: Sequence[str]) -> int:
     """Run one net on two engines, or against a trace, and report where they differ."""
-    from convnet_py.compare import compare_usage, run_compare
+    from convnet_py.compare.command import compare_usage, run_compare
 
     if _wants_help(arguments):
         print(compare_usage())

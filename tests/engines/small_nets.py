@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from convnet_py.compare import run_compare
+from convnet_py.compare.command import run_compare
 
 WEIGHTS = "epsW=0.1 epsB=0.2 momW=0.9 momB=0.8 wc=0.01"
 

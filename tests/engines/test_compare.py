@@ -14,9 +14,9 @@ import numpy as np
 import pytest
 from small_nets import WEIGHTS, Net
 
-from convnet_py import compare
 from convnet_py.cli import guarded
-from convnet_py.compare import run_compare
+from convnet_py.compare import command
+from convnet_py.compare.command import run_compare
 from convnet_py.demo import layer_defs
 from convnet_py.engines import make_engine
 from convnet_py.trace import Trace, escaped, read_trace, write_trace
@@ -99,7 +99,7 @@ def disturbed(monkeypatch: pytest.MonkeyPatch):
                 change(layers, settings)
             return make_engine(name, layers, **settings)
 
-        monkeypatch.setattr(compare, "make_engine", make)
+        monkeypatch.setattr(command, "make_engine", make)
 
     return disturb
 

@@ -6,10 +6,8 @@ import math
 from collections.abc import Iterator
 from html import escape
 from itertools import groupby
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from convnet_py.compare import Pair, Report, Row
+from convnet_py.compare.judge import Pair, Report, Row
 
 _STYLE = """
 body { font: 15px/1.45 system-ui, sans-serif; margin: 2em auto; max-width: 62em; padding: 0 1em; color: #222 }
