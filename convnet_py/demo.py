@@ -55,6 +55,7 @@ def demo_arguments(arguments: Sequence[str]) -> list[str]:
 def run_demo(arguments: Sequence[str], warn: Callable[[str], None]) -> int:
     """Train, test, draw, and end with four lines: test error, weights sha256, checkpoint, pictures."""
     run = build_run(parse_arguments(demo_arguments(arguments)), warn)
+    print(f"computing on: {run.engine.device_name}", flush=True)
     run.train()
     result = run.test()
     assert run.last_saved is not None
