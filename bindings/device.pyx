@@ -74,7 +74,8 @@ cdef class _Copy:
         the_device.get().copy_from_host(<const float*> cnp.PyArray_DATA(array), self.data, array.size)
 
     def __dealloc__(self):
-        the_device.get().release(self.data)
+        if self.data != NULL:  # as it is where the GPU had no memory for it
+            the_device.get().release(self.data)
 
     cdef copy_back(self):
         if self.written:

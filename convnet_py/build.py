@@ -50,9 +50,18 @@ def build_run(options: Options, warn: Warn) -> Run:
     device = devices.choose(options.device, options.engine)
     if options.math == "tf32" and device == "cpu":
         raise UsageError("--math: tf32 is for GPUs, and the CPU computes here; --device=cuda says why")
-    engine = make_engine(
-        options.engine,
-        state.layers,
+    engine = new_engine(options, state.layers, options.engine, device, options.math)
+    if saved:
+        _restore_random(state, train, test)
+        _restore_engine(options, state, engine, warn)
+    return Run(options, state, engine, train, test, folder, path)
+
+
+def new_engine(options: Options, layers: dict[str, dict[str, Any]], name: str, device: str, math: str) -> Engine:
+    """The engine ``name`` for a net, as the options of the run say. Raises EngineError."""
+    return make_engine(
+        name,
+        layers,
         device_ids=options.device_ids,
         minibatch_size=options.mini,
         weight_update_freq=options.wupdate_freq,
@@ -61,12 +70,8 @@ def build_run(options: Options, warn: Warn) -> Run:
         transfers=options.transfers,
         exact_gradients=options.exact_gradients,
         device=device,
-        math=options.math,
+        math=math,
     )
-    if saved:
-        _restore_random(state, train, test)
-        _restore_engine(options, state, engine, warn)
-    return Run(options, state, engine, train, test, folder, path)
 
 
 def provider_name(options: Options) -> str | None:

@@ -19,7 +19,7 @@ from convnet_py import build
 from convnet_py.compare.html import html_report
 from convnet_py.compare.judge import Tolerances, compare_traces
 from convnet_py.compare.report import json_report, text_report
-from convnet_py.engines import ENGINES, PLACES, Engine, make_engine, parse_engine
+from convnet_py.engines import ENGINES, PLACES, Engine, parse_engine
 from convnet_py.errors import ConvnetError, UsageError
 from convnet_py.options import (
     DECLARATIONS,
@@ -242,20 +242,7 @@ class _Live:
         self.trace = Trace(name)
         chosen = parse_engine(name)
         assert chosen is not None
-        engine, device, math = chosen
-        self.engine: Engine = make_engine(
-            engine,
-            self._layers,
-            device_ids=options.device_ids,
-            minibatch_size=options.mini,
-            weight_update_freq=options.wupdate_freq,
-            seed=options.seed,
-            threads=options.threads,
-            transfers=options.transfers,
-            exact_gradients=options.exact_gradients,
-            device=device,
-            math=math,
-        )
+        self.engine: Engine = build.new_engine(options, self._layers, *chosen)
 
     def train(self, data: list[np.ndarray], position: float) -> dict[str, list[float]]:
         """Train on a batch; the costs per case."""

@@ -109,3 +109,40 @@ def test_out_of_memory_is_one_line(run, tmp_path: Path) -> None:
     asked = r"convnet: CUDA: GPU 0 is out of memory: asked for 3814697 MiB, \d+ of \d+ MiB are free\n"
     assert re.fullmatch(r"(convnet: warning: .*\n)*" + asked, done.stderr), done.stderr
     assert not trace.exists()
+
+
+SHARED = """
+import sys
+import numpy as np
+from convnet_py.engines import make_engine
+from convnet_py.errors import EngineError
+from convnet_py.layers import read_net
+
+layers = read_net(*sys.argv[1:3], data_dims=[3], num_gpus=2, dialect="relaxed", rng=np.random.RandomState(0))
+layers["other"]["gpu"] = 1
+try:
+    make_engine("rebuilt", layers, device_ids=[0, int(sys.argv[3])], minibatch_size=4, weight_update_freq=1, seed=0,
+                threads=1, transfers="peer", device="cuda")
+except EngineError as error:
+    sys.exit(str(error))
+"""
+
+
+def test_weights_shared_across_gpus_are_refused(run, tmp_path: Path) -> None:
+    """Layer files cannot say it, dictionaries can. On one GPU the same dictionaries make a net."""
+    layers = "[data]\ntype=data\ndataIdx=0\n"
+    params = ""
+    for name, weights in (("one", "initW=0.1"), ("other", "initW=0.1\nweightSource=one")):
+        layers += f"[{name}]\ntype=fc\ninputs=data\noutputs=4\ngpu=0\n{weights}\n"
+        layers += f"[cost_{name}]\ntype=cost.sum2\ninputs={name}\ngpu=0\n"
+        params += f"[{name}]\nepsW=0.1\nepsB=0.1\nmomW=0\nmomB=0\nwc=0\n[cost_{name}]\ncoeff=1\n"
+    for file, text in (("layers.cfg", layers), ("params.cfg", params), ("shared.py", SHARED)):
+        (tmp_path / file).write_text(text)
+    files = (tmp_path / "layers.cfg", tmp_path / "params.cfg")
+    refused = run("shared", *files, "1", PYTHONPATH=str(tmp_path))
+    message = (
+        "Layer 'other': it shares weights with 'one', which is on another physical device: --gpu can put both on one"
+    )
+    assert (refused.returncode, refused.stderr.splitlines()[-1]) == (1, message)
+    made = run("shared", *files, "0", PYTHONPATH=str(tmp_path))
+    assert made.returncode == 0, made.stderr

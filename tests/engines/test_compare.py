@@ -14,8 +14,8 @@ import numpy as np
 import pytest
 from small_nets import WEIGHTS, Net
 
+from convnet_py import build
 from convnet_py.cli import guarded
-from convnet_py.compare import command
 from convnet_py.compare.command import run_compare
 from convnet_py.demo import layer_defs
 from convnet_py.engines import make_engine
@@ -99,7 +99,7 @@ def disturbed(monkeypatch: pytest.MonkeyPatch):
                 change(layers, settings)
             return make_engine(name, layers, **settings)
 
-        monkeypatch.setattr(command, "make_engine", make)
+        monkeypatch.setattr(build, "make_engine", make)
 
     return disturb
 
