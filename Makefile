@@ -20,7 +20,7 @@ test: $(VENV)/.built $(VENV)/.test-tools
 
 lint: $(VENV)/.built $(VENV)/.test-tools
 	@$(BIN)/ruff check .
-	@$(BIN)/clang-format --dry-run --Werror $$(find device engine -name '*.cpp' -o -name '*.h' -o -name '*.cu')
+	@$(BIN)/clang-format --dry-run --Werror $$(find device engine bindings -name '*.cpp' -o -name '*.h' -o -name '*.cu')
 
 # The CUDA device, with nvcc and cuBLAS (README, "On a GPU"). Afterwards every build has it.
 cuda: $(VENV)/.built
