@@ -5,9 +5,7 @@
 #pragma once
 
 #include <cuda_runtime.h>
-#ifndef CONVNET_EMULATION
 #include <mma.h>
-#endif
 
 #include <algorithm>
 #include <cstdint>
@@ -168,14 +166,13 @@ private:
     float sums_[thread_rows][thread_columns];
 };
 
-// Its twin on tensor cores, for factors rounded to TensorFloat-32. GPUs before Ampere and the emulation have none.
+// Its twin on tensor cores, for factors rounded to TensorFloat-32. GPUs before Ampere have none.
 template <class Shape, Order order, int depth, bool tf32>
 struct TileOf {
     using type = RegisterTile<Shape, order, depth>;
 };
 
-#ifndef CONVNET_EMULATION
-#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 800
+#if (defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 800) || defined(CONVNET_EMULATION)
 template <class Shape, Order order, int depth>
 class TensorTile {
     using A = Operand<order, Shape::rows, depth>;
@@ -267,7 +264,6 @@ template <class Shape, Order order, int depth>
 struct TileOf<Shape, order, depth, true> {
     using type = TensorTile<Shape, order, depth>;
 };
-#endif
 #endif
 
 // Sums over `steps` steps. load(step) takes operands into the thread's registers; keep(a, b) puts them into shared

@@ -22,7 +22,6 @@ UNSUPPORTED = {
     "inline assembly": r"asm|__asm|__asm__",
     "cooperative groups": r"cooperative_groups|cudaLaunchCooperativeKernel\w*|cudaGridSynchronize",
     "launches from kernels": r"cudaGetParameterBuffer\w*|cudaLaunchDevice\w*",
-    "tensor cores": r"nvcuda|wmma",
     "asynchronous copies": r"__pipeline_\w+|memcpy_async",
 }
 _UNSUPPORTED = [(what, re.compile(pattern)) for what, pattern in UNSUPPORTED.items()]
@@ -30,7 +29,7 @@ _UNSUPPORTED = [(what, re.compile(pattern)) for what, pattern in UNSUPPORTED.ite
 #: Names that are common words elsewhere: refused only before these tokens.
 _UNSUPPORTED_BEFORE = {"texture": ("<",), "surface": ("<",), "asm": ("(", "volatile", "__volatile__", "goto")}
 
-_UNSUPPORTED_HEADER = re.compile(r"#\s*include\s*[<\"]((cooperative_groups|thrust/|cub/|mma|curand_kernel)[^>\"]*)")
+_UNSUPPORTED_HEADER = re.compile(r"#\s*include\s*[<\"]((cooperative_groups|thrust/|cub/|curand_kernel)[^>\"]*)")
 
 _TOKEN = re.compile(
     r"""(?P<space>(?:\s|\\\r?\n|//(?:\\\r?\n|[^\n])*|/\*.*?\*/)+)

@@ -1,6 +1,7 @@
 """The CUDA device's kernels, run on the CPU by platform/emulation, against the oracles of tests/oracle (house plan).
 
-Products of matrices come from a BLAS of the CPU here; cuBLAS itself takes part on a GPU only (tests/gpu).
+Products of matrices come from a BLAS of the CPU here; cuBLAS itself takes part on a GPU only (tests/gpu). Convolutions
+run in TensorFloat-32 too.
 """
 
 from __future__ import annotations
@@ -9,10 +10,12 @@ from pathlib import Path
 
 import pytest
 
-ORACLE_TESTS = sorted((Path(__file__).parent.parent / "oracle").glob("test_*.py"))
+ORACLES = Path(__file__).parent.parent / "oracle"
+RUNS = [(path, "cuda") for path in sorted(ORACLES.glob("test_*.py")) if path.stem != "test_tf32"]
+RUNS += [(ORACLES / f"test_{name}.py", "tf32") for name in ("conv", "tf32")]
 
 
-@pytest.mark.parametrize("tests", ORACLE_TESTS, ids=lambda path: path.stem.removeprefix("test_"))
-def test_operations(tests: Path, run) -> None:
-    done = run("pytest", "-x", tests, "-p", "no:cacheprovider", CONVNET_TEST_DEVICE="cuda", CONVNET_TEST_EXAMPLES="12")
+@pytest.mark.parametrize(("tests", "place"), RUNS, ids=[f"{p.stem.removeprefix('test_')}-{place}" for p, place in RUNS])
+def test_operations(tests: Path, place: str, run) -> None:
+    done = run("pytest", "-x", tests, "-p", "no:cacheprovider", CONVNET_TEST_DEVICE=place, CONVNET_TEST_EXAMPLES="12")
     assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-6000:]

@@ -3,7 +3,7 @@
 Spec 3 in general: scaleTargets 0 must not read the target, and one seed gives the same bits with any number
 of threads, and from call to call. An operation's arrays are given in the order of ``_device.pyi``, those that it
 writes being named by index. With CONVNET_TEST_DEVICE=cuda in the environment the device is a GPU, or its emulation
-where CONVNET_CUDA_LIBRARY names that (tests/cuda).
+where CONVNET_CUDA_LIBRARY names that (tests/cuda); with tf32, that GPU's products are in TensorFloat-32.
 """
 
 from __future__ import annotations
@@ -23,9 +23,13 @@ Array = np.ndarray
 #: Spacing of float32 at 1: twice the largest relative error of one rounded operation.
 EPS = 2.0**-23
 
-ON_GPU = os.environ.get("CONVNET_TEST_DEVICE") == "cuda"
+PLACE = os.environ.get("CONVNET_TEST_DEVICE", "cpu")
+ON_GPU = PLACE != "cpu"
 if ON_GPU:
-    device.use_gpu(0)
+    device.use_gpu(0, tf32={"cuda": False, "tf32": True}[PLACE])
+
+#: Relative error of a product whose factors keep 10 bits of their fractions: each may be rounded or cut off.
+TF32_ERROR = 2.0**-9 if PLACE == "tf32" else 0.0
 
 #: The settings of every drawn test: always the same examples (fewer where threads are emulated, which is slow), no
 #: time limit on a shared machine.
@@ -174,7 +178,7 @@ def product_sum_bound(oracle: Callable[..., Array], *inputs: Array, **keywords: 
     """
     terms = oracle(*[np.ones_like(a) for a in inputs], **keywords)
     magnitudes = oracle(*[np.abs(a) for a in inputs], **keywords)
-    return (terms + 2) * EPS * magnitudes
+    return ((terms + 2) * EPS + TF32_ERROR) * magnitudes
 
 
 # What the 2012 kernels' fast functions give (spec 3.5), for results that go through exp, log and pow.

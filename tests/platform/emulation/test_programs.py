@@ -19,7 +19,7 @@ def marked_line(mark: str) -> str:
     return f"{ERRORS}:{lines[0]}"
 
 
-@pytest.mark.parametrize("program", ["launches", "shared", "device", "host"])
+@pytest.mark.parametrize("program", ["launches", "shared", "device", "host", "tensor"])
 def test_program(toolchain: Toolchain, program: str) -> None:
     done = toolchain.run(SOURCES / f"{program}.cu")
     assert (done.returncode, done.stderr) == (0, "")
