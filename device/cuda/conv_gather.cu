@@ -49,6 +49,12 @@ Axis backward_axis(const ConvShape& s, int phase, int pixels) {
             of_phase.taps_before};
 }
 
+// Where a product of the sum reads, seen from the place that a column's first tap leads to in plane 0.
+struct alignas(16) Tap {
+    int pixel, y, x;  // y: far outside where there is no such product
+};
+constexpr int nowhere = -(1 << 30);
+
 // A product, for all groups. All that does not depend on the thread is counted out here: as an argument of the kernel
 // it needs no registers. Weights are (planes * taps, rows) per group; their rows come in fours, those beyond the last
 // being zeros.
@@ -58,13 +64,13 @@ struct Gather {
     float* targets;
     Scale scale;
     bool backward;
-    int direction;             // of taps in the source: 1 forward, -1 backward
     int cases, row_bytes;      // row_bytes: of all cases of a pixel
     int groups, planes, rows;  // planes that a group reads, rows that it writes
     int source_y, source_x, target_y, target_x;
     Axis y, x;
-    Divider taps, taps_x;
     int products;
+    const Tap* taps;  // (groups, tap_pitch): the products of each group, and behind them enough that are none
+    int tap_pitch;
     const int* source_table;  // plane numbers of each group; null: planes of groups follow each other
     const int* target_table;
     int round_groups, round_planes;  // targets: so many planes for every so many groups
@@ -73,6 +79,25 @@ struct Gather {
 
     __host__ __device__ int positions() const { return y.count * x.count; }
 };
+
+constexpr int longest_step = 16;
+
+// Taps once for all blocks: to find one out takes several times the instructions that it takes to read it.
+void list_taps(const Gather& g, Tap* taps) {
+    const int pitch = g.tap_pitch, direction = g.backward ? -1 : 1;
+    const int of_plane = g.y.taps * g.x.taps, of_row = g.x.taps;
+    for_each("list of taps", static_cast<std::int64_t>(g.groups) * pitch, [=] __device__(std::int64_t i) {
+        const int group = static_cast<int>(i / pitch), k = static_cast<int>(i % pitch);
+        if (k >= g.products) {
+            taps[i] = {0, nowhere, 0};
+            return;
+        }
+        int plane = group * g.planes + k / of_plane;
+        if (g.source_table) plane = g.source_table[plane];
+        const int y = k % of_plane / of_row * direction, x = k % of_row * direction;
+        taps[i] = {(plane * g.source_y + y) * g.source_x + x, y, x};
+    });
+}
 
 // What a block computes.
 template <class Shape, bool local>
@@ -117,12 +142,16 @@ class GatherLoader {
 
 public:
     __device__ GatherLoader(const Gather& g, const Part<Shape, local>& part)
-        : g_(g), part_(part), weights_from_(g.weights + part.group * g.group_weights) {
+        : g_(g),
+          part_(part),
+          weights_from_(g.weights + part.group * g.group_weights),
+          taps_(g.taps + static_cast<std::int64_t>(part.group) * g.tap_pitch) {
         if (local && !g.backward) weights_from_ += part.position * g.module_weights;
         const auto column = part.column(g, threadIdx.x % column_threads * vector);
-        y_ = column.y < 0 ? -(1 << 30) : g.y.source_first + column.y * g.y.source_step;  // far outside
+        y_ = column.y < 0 ? nowhere : g.y.source_first + column.y * g.y.source_step;
         x_ = g.x.source_first + column.x * g.x.source_step;
-        source_ = g.source + column.n;
+        const int corner = column.y < 0 ? 0 : y_ * g.source_x + x_;
+        source_ = row_at(g.source + column.n, corner, g.row_bytes);
     }
 
     __device__ void load(int step) {
@@ -153,17 +182,9 @@ public:
 private:
     static __device__ bool loads_weights(int at) { return depth * row_quads % threads == 0 || at < depth * row_quads; }
 
-    struct Tap {
-        int plane, y, x;  // y and x of the source
-    };
-    __device__ Tap tap(int k, int first_y, int first_x) const {
-        const int plane = g_.taps.quotient(k), within = k - plane * g_.taps.divisor();
-        const int y = g_.taps_x.quotient(within), x = within - y * g_.taps_x.divisor();
-        return {plane, first_y + g_.direction * y, first_x + g_.direction * x};
-    }
-    __device__ bool inside(const Tap& tap) const {
-        return static_cast<unsigned>(tap.y) < static_cast<unsigned>(g_.source_y) &&
-               static_cast<unsigned>(tap.x) < static_cast<unsigned>(g_.source_x);
+    __device__ bool inside(int y, int x) const {
+        return static_cast<unsigned>(y) < static_cast<unsigned>(g_.source_y) &&
+               static_cast<unsigned>(x) < static_cast<unsigned>(g_.source_x);
     }
 
     __device__ void load_weights(int step, int i) {
@@ -172,23 +193,20 @@ private:
         bool present = loads_weights(at) && k < g_.products && row < g_.rows;
         const float* weights = weights_from_ + (k * g_.weight_pitch + row);
         if (local && g_.backward) {  // of the module that the tap leads to
-            const int count = g_.x.count;
-            const Tap module =
-                tap(k, g_.y.source_first + part_.position / count, g_.x.source_first + part_.position % count);
-            present = present && inside(module);
-            weights += (module.y * g_.source_x + module.x) * g_.module_weights;
+            const Tap tap = taps_[loads_weights(at) ? k : 0];
+            const int y = g_.y.source_first + part_.position / g_.x.count + tap.y;
+            const int x = g_.x.source_first + part_.position % g_.x.count + tap.x;
+            present = present && inside(y, x);
+            weights += (y * g_.source_x + x) * g_.module_weights;
         }
         weights_[i] = present ? load_quad(weights) : Quad{};
     }
 
     __device__ void load_source(int step, int i) {
-        const int k = step * depth + threadIdx.x / column_threads + i * k_step;
-        const Tap from = tap(k, y_, x_);
+        const Tap tap = taps_[step * depth + threadIdx.x / column_threads + i * k_step];
+        const float* source = row_at(source_, tap.pixel, g_.row_bytes);
         values_[i] = {};
-        if (k >= g_.products || !inside(from)) return;
-        int plane = part_.group * g_.planes + from.plane;
-        if (g_.source_table) plane = g_.source_table[plane];
-        const float* source = row_at(source_, (plane * g_.source_y + from.y) * g_.source_x + from.x, g_.row_bytes);
+        if (!inside(y_ + tap.y, x_ + tap.x)) return;
         if (vector == 4)
             values_[i] = load_quad(source);
         else
@@ -198,8 +216,9 @@ private:
     const Gather& g_;
     const Part<Shape, local>& part_;
     const float* weights_from_;
-    int y_, x_;  // source of this thread's column at its first tap
-    const float* source_;
+    const Tap* const taps_;
+    int y_, x_;            // source of this thread's column at its first tap
+    const float* source_;  // and its address in plane 0
     Quad weights_[weight_loads];
     Quad values_[source_loads];
 };
@@ -301,15 +320,19 @@ private:
 template <bool local, bool tf32>
 void launch_vectors(const Gather& g, const char* operation) {
     launch_cheapest<Candidate<TileShape<8, 8, 4, 2>, 100>, Candidate<TileShape<12, 8, 2, 2>, 100>,
-                    Candidate<TileShape<8, 8, 2, 2>, 95>, Candidate<TileShape<12, 8, 1, 4>, 90>,
-                    Candidate<TileShape<8, 8, 1, 4>, 85>, Candidate<TileShape<4, 8, 1, 4>, 60>,
-                    Candidate<TileShape<4, 8, 2, 1>, 65>>(Launcher<4, local, tf32>(g, operation));
+                    Candidate<TileShape<8, 8, 2, 2>, 96>, Candidate<TileShape<12, 8, 1, 4>, 96>,
+                    Candidate<TileShape<8, 8, 1, 4>, 90>, Candidate<TileShape<4, 8, 1, 4>, 72>,
+                    Candidate<TileShape<4, 8, 2, 1>, 78>>(Launcher<4, local, tf32>(g, operation));
 }
 
 template <bool local>
-void launch(const Gather& g, bool tf32, const char* operation) {
+void launch(Memory& memory, Gather& g, bool tf32, const char* operation) {
+    g.tap_pitch = tiles_of(g.products, longest_step) * longest_step + longest_step;
+    Scratch<Tap> taps(memory, static_cast<std::size_t>(g.groups) * g.tap_pitch);
+    list_taps(g, taps.data());
+    g.taps = taps.data();
     if (g.cases % 4 != 0 || !aligned(g.source) || !aligned(g.targets))
-        return launch_cheapest<Candidate<TileShape<8, 8, 2, 2>, 95>, Candidate<TileShape<4, 8, 2, 1>, 65>>(
+        return launch_cheapest<Candidate<TileShape<8, 8, 2, 2>, 96>, Candidate<TileShape<4, 8, 2, 1>, 78>>(
             Launcher<1, local, false>(g, operation));
     if constexpr (!local)  // local products wait for their weights, not for arithmetic
         if (tf32) return launch_vectors<local, true>(g, operation);
@@ -326,7 +349,6 @@ Gather geometry(const ConvShape& s, const float* source, float* targets, bool ba
     g.targets = targets;
     g.scale = scale;
     g.backward = backward;
-    g.direction = backward ? -1 : 1;
     g.cases = s.cases;
     g.row_bytes = s.cases * static_cast<int>(sizeof(float));
     g.groups = s.groups;
@@ -338,8 +360,6 @@ Gather geometry(const ConvShape& s, const float* source, float* targets, bool ba
     g.target_x = backward ? s.img_size_x : s.modules_x;
     g.y = y;
     g.x = x;
-    g.taps = Divider(std::max(y.taps * x.taps, 1));
-    g.taps_x = Divider(std::max(x.taps, 1));
     g.products = g.planes * y.taps * x.taps;
     // Sparse: every round of groups has images of its own. Within a round the channels differ.
     g.round_groups = backward && s.connections ? s.groups / s.over_sample() : s.groups;
@@ -436,7 +456,7 @@ void convolve(Memory& memory, const ConvShape& s, const float* images, const flo
         g.group_weights = g.rows;
         g.module_weights = static_cast<std::int64_t>(s.filter_rows()) * s.filters;
     }
-    local ? launch<true>(g, false, "local convolution") : launch<false>(g, tf32, "convolution");
+    local ? launch<true>(memory, g, false, "local convolution") : launch<false>(memory, g, tf32, "convolution");
 }
 
 void convolve_back(Memory& memory, const ConvShape& s, const float* gradients, const float* weights, float* targets,
@@ -452,8 +472,8 @@ void convolve_back(Memory& memory, const ConvShape& s, const float* gradients, c
         Gather g = geometry(s, gradients, targets, true, y, x, scale);
         g.target_table = connections.data();
         set_packed_weights(g, s, packed.data());
-        local ? launch<true>(g, false, "image gradient of local convolution")
-              : launch<false>(g, tf32, "image gradient of convolution");
+        local ? launch<true>(memory, g, false, "image gradient of local convolution")
+              : launch<false>(memory, g, tf32, "image gradient of convolution");
     }
 }
 

@@ -53,7 +53,7 @@ struct Part {
 };
 
 // A weight row's place in the window, and the image row that it reads in a window at the image's corner.
-struct WeightRow {
+struct alignas(16) WeightRow {
     int y, x, image_row;
 };
 
@@ -93,41 +93,46 @@ public:
         const int corner = y * g_.img_size_x + x;
 #pragma unroll
         for (int i = 0; i < image_loads; i++) {
-            if (row() + i * row_step >= Shape::rows) break;
-            const WeightRow own = rows_[row() + i * row_step];
-            const bool inside = present && static_cast<unsigned>(y + own.y) < static_cast<unsigned>(g_.img_size_y) &&
-                                static_cast<unsigned>(x + own.x) < static_cast<unsigned>(g_.img_size_x);
-            images_[i] = read(inside, row_at(g_.images + n, own.image_row + corner, g_.row_bytes));
+            const WeightRow own = rows_[loads(i, Shape::rows) ? row() + i * row_step : 0];
+            const bool inside = (static_cast<unsigned>(y + own.y) < static_cast<unsigned>(g_.img_size_y)) &
+                                (static_cast<unsigned>(x + own.x) < static_cast<unsigned>(g_.img_size_x));
+            images_[i] = read(present & inside & loads(i, Shape::rows),
+                              row_at(g_.images + n, own.image_row + corner, g_.row_bytes));
         }
         const std::int64_t step_floats = static_cast<std::int64_t>(row_step) * g_.modules * g_.cases;
 #pragma unroll
         for (int i = 0; i < gradient_loads; i++) {
-            const int filter = row() + i * row_step;
-            const bool own = filter < Shape::columns && part_.first_filter + filter < g_.group_filters;
-            read_gradients_[i] = read(present && own, gradients_ + i * step_floats + step * depth);
+            const bool own = part_.first_filter + row() + i * row_step < g_.group_filters;
+            read_gradients_[i] =
+                read(present & own & loads(i, Shape::columns), gradients_ + i * step_floats + step * depth);
         }
     }
 
     template <class Tile>
     __device__ void keep(float* a, float* b) const {
 #pragma unroll
-        for (int i = 0; i < image_loads; i++) write<Tile>(a, row() + i * row_step, Shape::rows, images_[i]);
+        for (int i = 0; i < image_loads; i++)
+            if (loads(i, Shape::rows)) write<Tile>(a, row() + i * row_step, images_[i]);
 #pragma unroll
         for (int i = 0; i < gradient_loads; i++)
-            write<Tile>(b, row() + i * row_step, Shape::columns, read_gradients_[i]);
+            if (loads(i, Shape::columns)) write<Tile>(b, row() + i * row_step, read_gradients_[i]);
     }
 
 private:
     static __device__ int row() { return threadIdx.x / product_threads; }
     static __device__ int place() { return threadIdx.x % product_threads; }
+    // Whether this thread has an i-th row among `count`: all have it but where they are too many for the last ones.
+    static __device__ bool loads(int i, int count) {
+        return (i + 1) * row_step <= count || row() + i * row_step < count;
+    }
     static __device__ Quad read(bool present, const float* from) {
-        if (!present) return {};
-        if (vector == 4) return load_quad(from);
-        return {{*from, 0, 0, 0}};
+        Quad values = {};
+        if (present && vector == 4) values = load_quad(from);
+        if (present && vector == 1) values[0] = *from;
+        return values;
     }
     template <class Tile>
-    __device__ void write(float* operand, int own, int count, const Quad& values) const {
-        if (own >= count) return;
+    __device__ void write(float* operand, int own, const Quad& values) const {
         float* target = operand + A::at(place() * vector, own);
         if (vector == 4)
             store_quad(target, Tile::operand(values));
@@ -230,9 +235,9 @@ private:
 template <int vector, bool tf32>
 void launch(Memory& memory, const WeightSums& g) {
     launch_cheapest<Candidate<TileShape<8, 8, 4, 2>, 100>, Candidate<TileShape<8, 6, 4, 2>, 95>,
-                    Candidate<TileShape<8, 8, 4, 1>, 92>, Candidate<TileShape<8, 6, 4, 1>, 87>,
-                    Candidate<TileShape<8, 4, 4, 1>, 75>, Candidate<TileShape<8, 2, 4, 1>, 55>,
-                    Candidate<TileShape<8, 4, 2, 2>, 72>, Candidate<TileShape<4, 4, 2, 1>, 50>>(
+                    Candidate<TileShape<8, 8, 4, 1>, 95>, Candidate<TileShape<8, 6, 4, 1>, 91>,
+                    Candidate<TileShape<8, 4, 4, 1>, 82>, Candidate<TileShape<8, 2, 4, 1>, 64>,
+                    Candidate<TileShape<8, 4, 2, 2>, 84>, Candidate<TileShape<4, 4, 2, 1>, 62>>(
         Launcher<vector, tf32>(memory, g));
 }
 
