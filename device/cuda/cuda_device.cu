@@ -1,7 +1,10 @@
 // Memory and the device's own affairs on a GPU.
 #include "device/cuda/cuda_device.h"
 
+#include <algorithm>
 #include <cstring>
+#include <future>
+#include <thread>
 
 #include "device/cuda/launch.h"
 
@@ -53,31 +56,76 @@ void Memory::release(void* memory) {
     free_.emplace(sizes_.at(memory), memory);
 }
 
-Staging::~Staging() {
-    for (Buffer& buffer : buffers_) {
-        if (buffer.sent) cudaEventDestroy(buffer.sent);
-        if (buffer.memory) cudaFreeHost(buffer.memory);
-    }
+Staging::Staging(Memory& memory) : memory_(memory) {
+    check(cudaStreamCreateWithFlags(&stream_, cudaStreamNonBlocking), "staging");
+    for (Buffer& buffer : buffers_)
+        for (cudaEvent_t* event : {&buffer.sent, &buffer.taken})
+            check(cudaEventCreateWithFlags(event, cudaEventDisableTiming), "staging");
 }
 
-float* Staging::next(std::size_t count) {
+Staging::~Staging() {
+    cudaStreamSynchronize(stream_);
+    for (Buffer& buffer : buffers_) {
+        release(buffer);
+        cudaEventDestroy(buffer.sent);
+        cudaEventDestroy(buffer.taken);
+    }
+    cudaStreamDestroy(stream_);
+}
+
+void Staging::release(Buffer& buffer) {
+    if (buffer.host) cudaFreeHost(buffer.host);
+    if (buffer.device) memory_.release(buffer.device);
+    buffer.host = buffer.device = nullptr;
+    buffer.capacity = 0;
+}
+
+Staging::Buffer& Staging::next(std::size_t count) {
     turn_ = 1 - turn_;
     Buffer& buffer = buffers_[turn_];
-    if (!buffer.sent) check(cudaEventCreateWithFlags(&buffer.sent, cudaEventDisableTiming), "staging");
     check(cudaEventSynchronize(buffer.sent), "staging");
-    if (buffer.capacity < count) {
-        if (buffer.memory) check(cudaFreeHost(buffer.memory), "staging");
-        buffer = {nullptr, 0, buffer.sent};
-        check(cudaHostAlloc(&buffer.memory, count * sizeof(float), cudaHostAllocDefault), "page-locked host memory");
-        buffer.capacity = count;
-    }
-    return buffer.memory;
+    if (buffer.capacity >= count) return buffer;
+    release(buffer);
+    const std::size_t bytes = count * sizeof(float);
+    check(cudaHostAlloc(&buffer.host, bytes, cudaHostAllocDefault), "page-locked host memory");
+    buffer.device = static_cast<float*>(memory_.allocate(bytes));
+    // A kernel that had this memory before may still run.
+    check(cudaEventRecord(buffer.taken), "staging");
+    buffer.capacity = count;
+    return buffer;
 }
 
-void Staging::send(float* target, std::size_t count) {
-    const Buffer& buffer = buffers_[turn_];
-    check(cudaMemcpyAsync(target, buffer.memory, count * sizeof(float), cudaMemcpyHostToDevice), "copy from the host");
-    check(cudaEventRecord(buffer.sent), "staging");
+namespace {
+
+// Columns [first, first + cases) of a matrix, packed. One thread would need as long for a minibatch as a GPU does.
+void pack_cases(const float* host, std::int64_t rows, std::int64_t total_cases, std::int64_t first, std::int64_t cases,
+                float* packed) {
+    constexpr std::int64_t values_per_thread = 1 << 20, most_threads = 4;
+    const std::int64_t cores = std::max(1u, std::thread::hardware_concurrency());
+    const std::int64_t threads = std::min({most_threads, cores, 1 + rows * cases / values_per_thread});
+    const auto pack = [=](std::int64_t part) {
+        for (std::int64_t row = rows * part / threads; row < rows * (part + 1) / threads; row++)
+            std::memcpy(packed + row * cases, host + row * total_cases + first, cases * sizeof(float));
+    };
+    std::vector<std::future<void>> others;
+    for (std::int64_t part = 1; part < threads; part++) others.push_back(std::async(std::launch::async, pack, part));
+    pack(0);
+    for (std::future<void>& other : others) other.get();
+}
+
+}  // namespace
+
+void Staging::copy_cases(const float* host, std::int64_t rows, std::int64_t total_cases, std::int64_t first,
+                         std::int64_t cases, float* target) {
+    const std::size_t bytes = rows * cases * sizeof(float);
+    Buffer& buffer = next(rows * cases);
+    pack_cases(host, rows, total_cases, first, cases, buffer.host);
+    check(cudaStreamWaitEvent(stream_, buffer.taken, 0), "staging");
+    check(cudaMemcpyAsync(buffer.device, buffer.host, bytes, cudaMemcpyHostToDevice, stream_), "copy from the host");
+    check(cudaEventRecord(buffer.sent, stream_), "staging");
+    check(cudaStreamWaitEvent(nullptr, buffer.sent, 0), "staging");
+    check(cudaMemcpyAsync(target, buffer.device, bytes, cudaMemcpyDeviceToDevice), "copy from the host");
+    check(cudaEventRecord(buffer.taken), "staging");
 }
 
 namespace {
@@ -89,7 +137,8 @@ int selected(int gpu) {
 
 }  // namespace
 
-CudaDevice::CudaDevice(int gpu, bool tf32) : gpu_(selected(gpu)), tf32_(tf32), memory_(gpu), blas_(tf32) {}
+CudaDevice::CudaDevice(int gpu, bool tf32)
+    : gpu_(selected(gpu)), tf32_(tf32), memory_(gpu), blas_(tf32), staging_(memory_) {}
 
 CudaDevice::~CudaDevice() { cudaSetDevice(gpu_); }
 
@@ -122,10 +171,7 @@ void CudaDevice::copy_cases_from_host(const float* host, std::int64_t rows, std:
                                       std::int64_t first, std::int64_t cases, float* target) {
     if (rows == 0 || cases == 0) return;
     select();
-    float* staged = staging_.next(rows * cases);
-    for (std::int64_t row = 0; row < rows; row++)
-        std::memcpy(staged + row * cases, host + row * total_cases + first, cases * sizeof(float));
-    staging_.send(target, rows * cases);
+    staging_.copy_cases(host, rows, total_cases, first, cases, target);
 }
 
 void CudaDevice::reach(int other) {

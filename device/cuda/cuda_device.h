@@ -54,26 +54,32 @@ private:
     T* const data_;
 };
 
-// Page-locked host memory through which cases reach a GPU: the copy runs while the host goes on. Two buffers take
-// turns, so that one can be filled while the other is still being read.
+// The way of cases to a GPU: from the host's matrix into page-locked memory, from there to the GPU on a stream of their
+// own, beside the kernels of the minibatch before, and into the target in order with the kernels. Two buffers take
+// turns, so that one can be filled while the other is under way.
 class Staging {
 public:
-    Staging() = default;
+    explicit Staging(Memory& memory);
     ~Staging();
     Staging(const Staging&) = delete;
     Staging& operator=(const Staging&) = delete;
 
-    // The buffer whose turn it is, once nothing reads it any more.
-    float* next(std::size_t count);
-    // Copies `count` values from it to the GPU's memory, in order with the kernels.
-    void send(float* target, std::size_t count);
+    // As Device::copy_cases_from_host; the host's matrix has been read when it returns.
+    void copy_cases(const float* host, std::int64_t rows, std::int64_t total_cases, std::int64_t first,
+                    std::int64_t cases, float* target);
 
 private:
     struct Buffer {
-        float* memory = nullptr;
+        float *host = nullptr, *device = nullptr;
         std::size_t capacity = 0;
-        cudaEvent_t sent = nullptr;
+        cudaEvent_t sent = nullptr, taken = nullptr;  // the host's memory has been read; the GPU's
     };
+    // The buffer whose turn it is, with room for so many values, once its host memory may be written.
+    Buffer& next(std::size_t count);
+    void release(Buffer& buffer);
+
+    Memory& memory_;
+    cudaStream_t stream_ = nullptr;
     Buffer buffers_[2];
     int turn_ = 0;
 };
