@@ -61,6 +61,7 @@ public:
         if (bytes > memory_bytes(_SC_PHYS_PAGES)) return nullptr;
         void* pointer = nullptr;
         if (posix_memalign(&pointer, alignment, bytes) != 0) return nullptr;
+        if (emulation_poisons()) std::memset(pointer, poison, bytes);
         std::lock_guard<std::mutex> lock(mutex_);
         by_address_[static_cast<char*>(pointer)] = {bytes, side, current_device};
         return pointer;

@@ -15,6 +15,8 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <numeric>
+#include <random>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -48,6 +50,39 @@ uint3 index_in(dim3 box, std::uint64_t number) {
                  static_cast<unsigned int>(row / box.y)};
 }
 
+// Which of `choices` the environment names; the first one where the variable is not set. Throws Error for anything else.
+int choice_from_environment(const char* name, const std::vector<std::string>& choices) {
+    const char* value = std::getenv(name);
+    if (!value) return 0;
+    const auto found = std::find(choices.begin(), choices.end(), value);
+    if (found != choices.end()) return static_cast<int>(found - choices.begin());
+    std::string known = choices[0];
+    for (std::size_t i = 1; i < choices.size(); i++) known += (i + 1 < choices.size() ? ", " : " or ") + choices[i];
+    throw Error(std::string(name) + "=" + value + ": this must be " + known);
+}
+
+// In which order the threads of a block run between two barriers, and the blocks of a launch are taken.
+enum class Order { forward, reverse, shuffled };
+
+Order emulation_order() {
+    static const Order order = static_cast<Order>(
+        choice_from_environment("CONVNET_EMULATION_ORDER", {"forward", "reverse", "shuffled"}));
+    return order;
+}
+
+// 0 to count - 1 in that order. `seed` makes a shuffled one; the same seed gives the same one.
+template <class Number>
+void put_in_order(std::vector<Number>& numbers, std::size_t count, Order order, std::uint64_t seed) {
+    numbers.resize(count);
+    std::iota(numbers.begin(), numbers.end(), Number(0));
+    if (order == Order::reverse) std::reverse(numbers.begin(), numbers.end());
+    if (order == Order::shuffled) {
+        std::minstd_rand generator(static_cast<std::uint32_t>(seed));
+        generator.discard(4);  // neighbouring seeds start out alike
+        std::shuffle(numbers.begin(), numbers.end(), generator);
+    }
+}
+
 struct Config {
     dim3 grid, block;
     std::size_t shared;
@@ -79,45 +114,53 @@ private:
 };
 
 SharedMemory& shared_memory() {
-    thread_local const std::unique_ptr<SharedMemory> memory(new SharedMemory);
+    thread_local const std::unique_ptr<SharedMemory> memory(new SharedMemory());  // zeros
     return *memory;
 }
 
-// One launch: its blocks are taken in order, by any number of OS threads.
+// One launch: its blocks are taken in order, by any number of OS threads. A block's turn is its place in that order.
 class Launch {
 public:
     Launch(const Config& config, const char* kernel, const void* body, void (*call)(const void*))
-        : config(config), kernel_(kernel), body_(body), call_(call), blocks_(volume(config.grid)) {}
+        : config(config), kernel_(kernel), body_(body), call_(call), blocks_(volume(config.grid)) {
+        if (emulation_order() == Order::shuffled) put_in_order(shuffled_, blocks_, Order::shuffled, blocks_);
+    }
 
     const Config config;
 
     void call() const { call_(body_); }
     std::uint64_t blocks() const { return blocks_; }
 
-    // The next block to run. False where there is none, or where an earlier block has failed.
-    bool take(std::uint64_t& block) {
-        block = next_.fetch_add(1);
-        return block < std::min(blocks_, failed_block_.load());
+    // The turn of the next block to run. False where there is none, or where an earlier block has failed.
+    bool take(std::uint64_t& turn) {
+        turn = next_.fetch_add(1);
+        return turn < std::min(blocks_, failed_turn_.load());
     }
 
-    void add_output(std::uint64_t block, std::string text) {
+    uint3 block_index(std::uint64_t turn) const {
+        if (emulation_order() == Order::shuffled) turn = shuffled_[turn];
+        if (emulation_order() == Order::reverse) turn = blocks_ - 1 - turn;
+        return index_in(config.grid, turn);
+    }
+
+    void add_output(std::uint64_t turn, std::string text) {
         std::lock_guard<std::mutex> lock(mutex_);
-        output_[block] = std::move(text);
+        output_[turn] = std::move(text);
     }
 
     // The error of the first block that has one stands: blocks before it all run.
-    void fail(std::uint64_t block, const std::string& message) {
+    void fail(std::uint64_t turn, const std::string& message) {
         std::lock_guard<std::mutex> lock(mutex_);
-        if (block >= failed_block_) return;
-        failed_block_ = block;
+        if (turn >= failed_turn_) return;
+        failed_turn_ = turn;
         error_ = message + "; kernel '" + kernel_ + "', launched at " + text(config.place) + ", block " +
-                 text(index_in(config.grid, block));
+                 text(block_index(turn));
     }
 
     // After all blocks.
     void finish() {
-        for (const auto& [block, text] : output_)
-            if (block <= failed_block_) std::fwrite(text.data(), 1, text.size(), stdout);
+        for (const auto& [turn, text] : output_)
+            if (turn <= failed_turn_) std::fwrite(text.data(), 1, text.size(), stdout);
         if (!error_.empty()) throw Error(error_);
     }
 
@@ -126,8 +169,9 @@ private:
     const void* body_;
     void (*call_)(const void*);
     const std::uint64_t blocks_;
+    std::vector<std::uint64_t> shuffled_;  // the blocks by turn, where their order is a shuffled one
     std::atomic<std::uint64_t> next_{0};
-    std::atomic<std::uint64_t> failed_block_{UINT64_MAX};
+    std::atomic<std::uint64_t> failed_turn_{UINT64_MAX};
     std::mutex mutex_;
     std::map<std::uint64_t, std::string> output_;
     std::string error_;
@@ -153,6 +197,8 @@ public:
 
     void print(const char* text, std::size_t size) { output_.append(text, size); }
     std::size_t shared_bytes() const { return launch_->config.shared; }
+    // Poisons a shared variable where no thread of this block has come to it yet.
+    void start_shared(void* variable, std::size_t bytes);
 
 private:
     struct Waiter {
@@ -161,6 +207,7 @@ private:
     };
 
     bool begin_block();
+    void begin_phase();
     void run_threads();
     void run_thread(unsigned int thread);
     void resume_fresh_fiber();
@@ -176,8 +223,9 @@ private:
 
     Launch* launch_ = nullptr;
     unsigned int threads_ = 0;  // of a block
-    std::uint64_t block_ = 0;
-    unsigned int next_ = 0;     // the next thread of the block to start
+    std::uint64_t turn_ = 0;    // of the block
+    unsigned int phase_ = 0;    // barriers that the block has passed
+    unsigned int next_ = 0;     // where in order_ the next thread to start is
     unsigned int current_ = 0;  // the thread that runs
     Fiber* fiber_ = nullptr;    // the fiber that runs
     bool plain_ = true;         // no thread of this block has waited yet
@@ -186,6 +234,8 @@ private:
     unsigned int waiting_ = 0;
     int vote_ = 0;
     std::string output_;
+    std::vector<unsigned int> order_;     // the threads of the block, in the order of this phase
+    std::vector<const void*> variables_;  // those that start_shared has poisoned
     std::vector<Waiter> waiters_;
     std::vector<std::unique_ptr<Fiber>> fibers_;
     std::vector<Fiber*> idle_;
@@ -201,6 +251,7 @@ void Runner::run(Launch& launch) {
     threads_ = static_cast<unsigned int>(volume(blockDim));
     next_ = threads_;
     waiters_.assign(threads_, {});
+    put_in_order(order_, threads_, emulation_order(), 0);
     shared_memory().set_bytes(launch.config.shared);
     active = this;
     for (;;) {
@@ -214,19 +265,38 @@ void Runner::run(Launch& launch) {
 
 // On a fiber: finishes the last block and takes the next one.
 bool Runner::begin_block() {
-    if (!output_.empty()) launch_->add_output(block_, std::exchange(output_, {}));
-    if (!launch_->take(block_)) return false;
-    blockIdx = index_in(gridDim, block_);
-    next_ = 0;
+    if (!output_.empty()) launch_->add_output(turn_, std::exchange(output_, {}));
+    if (!launch_->take(turn_)) return false;
+    blockIdx = launch_->block_index(turn_);
+    next_ = phase_ = 0;
     failed_ = false;
+    begin_phase();
+    if (emulation_poisons()) {
+        variables_.clear();
+        std::memset(shared_memory().get(), poison, launch_->config.shared);
+    }
     return true;
+}
+
+// Another order for each block and each phase.
+void Runner::begin_phase() {
+    if (emulation_order() == Order::shuffled)
+        put_in_order(order_, threads_, Order::shuffled, turn_ * 1009 + phase_ + 1);
+    phase_++;
+}
+
+void Runner::start_shared(void* variable, std::size_t bytes) {
+    if (!emulation_poisons()) return;
+    if (std::find(variables_.begin(), variables_.end(), variable) != variables_.end()) return;
+    variables_.push_back(variable);
+    std::memset(variable, poison, bytes);
 }
 
 // The body of every fiber: starts the threads of the block one after the other and, as long as none has had to wait,
 // those of the following blocks. A thread that waits takes the fiber with it; another fiber goes on.
 void Runner::run_threads() {
     for (;;) {
-        while (next_ < threads_ && !failed_) run_thread(next_++);
+        while (next_ < threads_ && !failed_) run_thread(order_[next_++]);
         if (!plain_ || !begin_block()) break;
     }
     idle_.push_back(fiber_);
@@ -293,7 +363,8 @@ std::vector<unsigned int> Runner::release() {
     std::vector<unsigned int> ready;
     const bool all = block_complete();
     if (all) cast_vote();
-    for (unsigned int thread = 0; thread < threads_; thread++)
+    begin_phase();
+    for (unsigned int thread : order_)
         if (waiters_[thread].fiber && (all || warp_complete(thread))) ready.push_back(thread);
     return ready;
 }
@@ -354,7 +425,7 @@ void Runner::report_divergence() {
 void Runner::fail(const std::string& message) {
     if (failed_) return;
     failed_ = true;
-    launch_->fail(block_, message);
+    launch_->fail(turn_, message);
 }
 
 void Runner::cancel_waiting() {
@@ -463,6 +534,11 @@ int emulation_threads() {
     return threads;
 }
 
+bool emulation_poisons() {
+    static const bool poisons = choice_from_environment("CONVNET_EMULATION_POISON", {"0", "1"}) == 1;
+    return poisons;
+}
+
 void configure(dim3 grid, dim3 block, std::size_t shared, cudaStream_t, const char* file, int line) {
     configs.push_back({grid, block, shared, {file, line}});
 }
@@ -475,6 +551,7 @@ void run_grid(const char* kernel, const void* body, void (*call)(const void*), P
     if (active)
         throw Error(text(config.place) + ": kernel '" + kernel + "' is launched by a kernel, which is not supported");
     if (set_last_error(check(config)) != cudaSuccess) return;
+    emulation_poisons();  // throws here, not in the midst of a block, where the environment is wrong
     Launch launch(config, kernel, body, call);
     Pool::the().run(launch);
     launch.finish();
@@ -489,6 +566,10 @@ void warp_barrier(unsigned int mask, Place place) {
 }
 
 void* DynamicShared::memory() { return shared_memory().get(); }
+
+void start_shared(void* variable, std::size_t bytes) {
+    if (active) active->start_shared(variable, bytes);
+}
 
 std::size_t dynamic_shared_bytes() { return active ? active->shared_bytes() : 0; }
 

@@ -1,8 +1,8 @@
 // What a translated kernel calls: built-in variables, barriers, launches, checked shared indices, device printf
 // (spec 6.6). translate.py writes the calls of this file that no source contains by itself.
 //
-// The blocks of a launch are shared out to a few OS threads. All threads of a block run on one of them, in order of
-// their index: as a plain loop up to the first thread that waits at a barrier, and from there each on its own fiber.
+// The blocks of a launch are shared out to a few OS threads. All threads of a block run on one of them, one after the
+// other (CONVNET_EMULATION_ORDER: in which order): as a plain loop up to the first thread that waits at a barrier, and from there each on its own fiber.
 // So shared memory is thread-local storage, and a kernel without barriers costs a function call per thread.
 #pragma once
 
@@ -44,6 +44,10 @@ constexpr dim3 max_grid{2147483647, 65535, 65535};
 // OS threads that run blocks: the environment's CONVNET_EMULATION_THREADS, or as many as there are cores.
 int emulation_threads();
 
+// Whether memory starts as bytes of `poison`, NaN and -1, where nothing has been written: CONVNET_EMULATION_POISON.
+bool emulation_poisons();
+constexpr int poison = 0xff;
+
 // A positive integer from the environment; `otherwise` where it is not set. Throws Error for anything else.
 int positive_from_environment(const char* name, int otherwise);
 
@@ -80,6 +84,16 @@ struct DynamicShared {
 };
 // Bytes that the launch asked for.
 std::size_t dynamic_shared_bytes();
+
+// Stands behind the declaration of each shared variable, which is poisoned when the first thread of a block gets there.
+// One at namespace scope is not: there this runs as the library is loaded.
+void start_shared(void* variable, std::size_t bytes);
+struct SharedStart {
+    template <class Variable>
+    explicit SharedStart(Variable& variable) {
+        start_shared(const_cast<void*>(static_cast<const volatile void*>(&variable)), sizeof variable);
+    }
+};
 
 [[noreturn]] void index_error(const char* array, int dimension, long long index, long long extent, Place place);
 

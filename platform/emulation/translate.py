@@ -352,6 +352,9 @@ class _Rewriter:
                 self.error(name, f"the __shared__ variable '{self.text(name)}' cannot have an initial value")
             if self.text(name + 1) == "[":
                 self.shared.setdefault(self.text(name), []).append((end, self._end_of_scope(k)))
+            if "extern" not in words and self.text(end) == ";":
+                variable = self.text(name)
+                self._after(end, f" const {_RUNTIME}SharedStart convnet_emulation_start_{variable}({variable});")
 
     def _declarators(self, k: int) -> tuple[int, list[tuple[int, int]]]:
         """The end of the declaration that goes on at k, and the first and last token of its declarators."""

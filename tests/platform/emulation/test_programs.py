@@ -49,6 +49,54 @@ def test_same_results_with_any_number_of_threads(toolchain: Toolchain) -> None:
     assert sorted(outputs[0].splitlines()) == sorted(outputs[3].splitlines())
 
 
+def outcomes(toolchain: Toolchain, **environment: str) -> dict[str, str]:
+    """What each kernel of order.cu gives. One OS thread, so that blocks do run in order."""
+    done = toolchain.run(SOURCES / "order.cu", CONVNET_EMULATION_THREADS="1", **environment)
+    assert (done.returncode, done.stderr) == (0, "")
+    return dict(line.split() for line in done.stdout.splitlines())
+
+
+def test_order_shows_what_lacks_a_barrier(toolchain: Toolchain) -> None:
+    """Racing kernels, each by at least one order; the others give the same in all."""
+    orders = {order: outcomes(toolchain, CONVNET_EMULATION_ORDER=order) for order in ("forward", "reverse", "shuffled")}
+    assert outcomes(toolchain) == orders["forward"]
+    assert outcomes(toolchain, CONVNET_EMULATION_ORDER="shuffled") == orders["shuffled"]
+    different = {name: len({results[name] for results in orders.values()}) for name in orders["forward"]}
+    assert {name for name, count in different.items() if count == 1} == {"right", "right_warps"}
+    # Either half of a pair of barriers is missed by one of the two plain orders.
+    assert orders["forward"]["write_then_read"] == orders["forward"]["right"] != orders["reverse"]["write_then_read"]
+    assert orders["reverse"]["read_then_overwrite"] == orders["reverse"]["right"]
+    for name in ("write_then_read", "read_then_overwrite", "warps", "blocks"):
+        right = orders["forward"][{"warps": "right_warps", "blocks": "blocks"}.get(name, "right")]
+        assert orders["shuffled"][name] != right, name
+
+
+@pytest.mark.parametrize("order", ["reverse", "shuffled"])
+def test_programs_in_another_order(toolchain: Toolchain, order: str) -> None:
+    """Poisoned, too: what these programs compute depends on neither."""
+    for program in ("launches", "shared", "device", "host"):
+        done = toolchain.run(SOURCES / f"{program}.cu", CONVNET_EMULATION_ORDER=order, CONVNET_EMULATION_POISON="1")
+        assert (done.returncode, done.stderr) == (0, ""), program
+
+
+def test_an_error_in_another_order_names_its_block(toolchain: Toolchain) -> None:
+    done = toolchain.run(ERRORS, "static_index", CONVNET_EMULATION_ORDER="reverse", CONVNET_EMULATION_THREADS="1")
+    message = INDEX.format(64, 0, 64, "(7,0,0)")
+    assert message in done.stderr and done.stderr.endswith(", block (2,0,0)\n")
+
+
+def test_poison(toolchain: Toolchain) -> None:
+    one = {"CONVNET_EMULATION_THREADS": "1"}
+    plain = toolchain.run(SOURCES / "poison.cu", **one)
+    assert plain.stdout.splitlines()[1:] == [
+        "block 0: 0.000000 0.000000 0.000000 0",
+        "block 1: 1.000000 2.000000 1.000000 1",  # what block 0 left
+    ]
+    poisoned = toolchain.run(SOURCES / "poison.cu", **one, CONVNET_EMULATION_POISON="1")
+    blocks = [f"block {block}: -nan -nan -nan -1" for block in range(2)]
+    assert poisoned.stdout.splitlines() == ["cudaMalloc -nan", *blocks]
+
+
 INDEX = "index {} is outside dimension {} of the shared array 's', whose extent is {}; thread {}"
 BARRIER = "only {} of {} threads of the block reach this barrier; thread {} {}"
 RUNTIME_ERRORS = {
@@ -125,6 +173,15 @@ def test_bad_thread_count(toolchain: Toolchain, value: str) -> None:
     done = toolchain.run(ERRORS, "second_index", CONVNET_EMULATION_THREADS=value)
     expected = f"CONVNET_EMULATION_THREADS={value}: this must be a whole number from 1 to 4096"
     assert expected in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("name", "values"), [("ORDER", "forward, reverse or shuffled"), ("POISON", "0 or 1")], ids=["order", "poison"]
+)
+@pytest.mark.parametrize("value", ["", "2", "Reverse"])
+def test_bad_choice(toolchain: Toolchain, name: str, values: str, value: str) -> None:
+    done = toolchain.run(ERRORS, "second_index", **{f"CONVNET_EMULATION_{name}": value})
+    assert f"CONVNET_EMULATION_{name}={value}: this must be {values}\n" in done.stderr
 
 
 def test_device_count_from_environment(toolchain: Toolchain, source_file: Callable[[str, str], Path]) -> None:
