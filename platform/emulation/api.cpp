@@ -4,7 +4,6 @@
 #include <unistd.h>
 
 #include <atomic>
-#include <chrono>
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
@@ -12,16 +11,10 @@
 #include <map>
 #include <mutex>
 #include <string>
+#include <vector>
 
 #include "runtime.h"
-
-// Streams have no state: all that is given to one is done at once.
-struct convnet_emulation_stream {};
-
-struct convnet_emulation_event {
-    bool recorded = false;
-    std::chrono::steady_clock::time_point time;
-};
+#include "streams.h"
 
 namespace convnet_emulation {
 namespace {
@@ -89,6 +82,15 @@ public:
         }
     }
 
+    bool knows(const void* pointer) {
+        std::lock_guard<std::mutex> lock(mutex_);
+        char* address = const_cast<char*>(static_cast<const char*>(pointer));
+        auto behind = by_address_.upper_bound(address);
+        if (behind == by_address_.begin()) return false;
+        const auto& [start, allocation] = *--behind;
+        return static_cast<std::size_t>(address - start) < allocation.bytes;
+    }
+
     // False where a range starts within an allocation and ends behind it. Other memory is not known here.
     bool holds(const void* pointer, std::size_t bytes) {
         std::lock_guard<std::mutex> lock(mutex_);
@@ -114,6 +116,7 @@ cudaError_t allocate(void** pointer, std::size_t bytes, Side side) {
 }
 
 cudaError_t release(void* pointer, Side side) {
+    finish_all();
     const bool freed = pointer == nullptr || Allocations::all().free(pointer, side);
     return set_last_error(freed ? cudaSuccess : cudaErrorInvalidValue);
 }
@@ -267,11 +270,15 @@ cudaError_t cudaDeviceGetAttribute(int* value, cudaDeviceAttr attribute, int dev
     return set_last_error(cudaErrorInvalidValue);
 }
 
-cudaError_t cudaDeviceSynchronize() { return cudaSuccess; }
-cudaError_t cudaThreadSynchronize() { return cudaSuccess; }
+cudaError_t cudaDeviceSynchronize() {
+    finish_all();
+    return cudaSuccess;
+}
+cudaError_t cudaThreadSynchronize() { return cudaDeviceSynchronize(); }
 cudaError_t cudaDeviceSetCacheConfig(cudaFuncCache) { return cudaSuccess; }
 
 cudaError_t cudaDeviceReset() {
+    finish_all();
     Allocations::all().free_all(current_device);
     return cudaSuccess;
 }
@@ -347,15 +354,34 @@ cudaError_t cudaMemGetInfo(std::size_t* free_bytes, std::size_t* total_bytes) {
     return cudaSuccess;
 }
 
-cudaError_t cudaMemcpy(void* to, const void* from, std::size_t bytes, cudaMemcpyKind kind) {
+namespace {
+
+cudaError_t check_copy(void* to, const void* from, std::size_t bytes, cudaMemcpyKind kind) {
     if (kind < cudaMemcpyHostToHost || kind > cudaMemcpyDefault) return set_last_error(cudaErrorInvalidMemcpyDirection);
-    if (!usable(to, bytes) || !usable(from, bytes)) return set_last_error(cudaErrorInvalidValue);
+    return set_last_error(usable(to, bytes) && usable(from, bytes) ? cudaSuccess : cudaErrorInvalidValue);
+}
+
+}  // namespace
+
+cudaError_t cudaMemcpy(void* to, const void* from, std::size_t bytes, cudaMemcpyKind kind) {
+    if (const cudaError_t error = check_copy(to, from, bytes, kind)) return error;
+    finish_default();
     if (bytes > 0) std::memmove(to, from, bytes);
     return cudaSuccess;
 }
 
-cudaError_t cudaMemcpyAsync(void* to, const void* from, std::size_t bytes, cudaMemcpyKind kind, cudaStream_t) {
-    return cudaMemcpy(to, from, bytes, kind);
+// As in CUDA, what comes from pageable memory has been read when the call returns, and what goes there has arrived.
+cudaError_t cudaMemcpyAsync(void* to, const void* from, std::size_t bytes, cudaMemcpyKind kind, cudaStream_t stream) {
+    if (const cudaError_t error = check_copy(to, from, bytes, kind)) return error;
+    if (bytes == 0) return cudaSuccess;
+    if (streams_put_off() && !Allocations::all().knows(from)) {
+        const char* bytes_of = static_cast<const char*>(from);
+        enqueue(stream, [=, kept = std::vector<char>(bytes_of, bytes_of + bytes)] { std::memcpy(to, kept.data(), bytes); });
+    } else {
+        enqueue(stream, [=] { std::memmove(to, from, bytes); });
+    }
+    if (!Allocations::all().knows(to)) finish(stream);
+    return cudaSuccess;
 }
 
 cudaError_t cudaMemcpy2D(void* to, std::size_t to_pitch, const void* from, std::size_t from_pitch, std::size_t width,
@@ -370,74 +396,29 @@ cudaError_t cudaMemcpy2D(void* to, std::size_t to_pitch, const void* from, std::
 }
 
 cudaError_t cudaMemcpy2DAsync(void* to, std::size_t to_pitch, const void* from, std::size_t from_pitch,
-                              std::size_t width, std::size_t height, cudaMemcpyKind kind, cudaStream_t) {
+                              std::size_t width, std::size_t height, cudaMemcpyKind kind, cudaStream_t stream) {
+    finish(stream);
     return cudaMemcpy2D(to, to_pitch, from, from_pitch, width, height, kind);
 }
 
 cudaError_t cudaMemcpyPeer(void* to, int to_device, const void* from, int from_device, std::size_t bytes) {
     if (!is_device(to_device) || !is_device(from_device)) return set_last_error(cudaErrorInvalidDevice);
+    finish_all();
     return cudaMemcpy(to, from, bytes, cudaMemcpyDefault);
 }
 
 cudaError_t cudaMemcpyPeerAsync(void* to, int to_device, const void* from, int from_device, std::size_t bytes,
-                                cudaStream_t) {
-    return cudaMemcpyPeer(to, to_device, from, from_device, bytes);
+                                cudaStream_t stream) {
+    if (!is_device(to_device) || !is_device(from_device)) return set_last_error(cudaErrorInvalidDevice);
+    return cudaMemcpyAsync(to, from, bytes, cudaMemcpyDefault, stream);
+}
+
+cudaError_t cudaMemsetAsync(void* pointer, int value, std::size_t bytes, cudaStream_t stream) {
+    if (!usable(pointer, bytes)) return set_last_error(cudaErrorInvalidValue);
+    if (bytes > 0) enqueue(stream, [=] { std::memset(pointer, value, bytes); });
+    return cudaSuccess;
 }
 
 cudaError_t cudaMemset(void* pointer, int value, std::size_t bytes) {
-    if (!usable(pointer, bytes)) return set_last_error(cudaErrorInvalidValue);
-    if (bytes > 0) std::memset(pointer, value, bytes);
-    return cudaSuccess;
-}
-
-cudaError_t cudaMemsetAsync(void* pointer, int value, std::size_t bytes, cudaStream_t) {
-    return cudaMemset(pointer, value, bytes);
-}
-
-cudaError_t cudaStreamCreate(cudaStream_t* stream) {
-    *stream = new convnet_emulation_stream;
-    return cudaSuccess;
-}
-
-cudaError_t cudaStreamCreateWithFlags(cudaStream_t* stream, unsigned int) { return cudaStreamCreate(stream); }
-
-cudaError_t cudaStreamDestroy(cudaStream_t stream) {
-    if (stream == nullptr || stream == cudaStreamLegacy || stream == cudaStreamPerThread)
-        return set_last_error(cudaErrorInvalidResourceHandle);
-    delete stream;
-    return cudaSuccess;
-}
-
-cudaError_t cudaStreamSynchronize(cudaStream_t) { return cudaSuccess; }
-cudaError_t cudaStreamQuery(cudaStream_t) { return cudaSuccess; }
-cudaError_t cudaStreamWaitEvent(cudaStream_t, cudaEvent_t, unsigned int) { return cudaSuccess; }
-
-cudaError_t cudaEventCreate(cudaEvent_t* event) {
-    *event = new convnet_emulation_event;
-    return cudaSuccess;
-}
-
-cudaError_t cudaEventCreateWithFlags(cudaEvent_t* event, unsigned int) { return cudaEventCreate(event); }
-
-cudaError_t cudaEventDestroy(cudaEvent_t event) {
-    if (event == nullptr) return set_last_error(cudaErrorInvalidResourceHandle);
-    delete event;
-    return cudaSuccess;
-}
-
-cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t) {
-    if (event == nullptr) return set_last_error(cudaErrorInvalidResourceHandle);
-    event->recorded = true;
-    event->time = std::chrono::steady_clock::now();
-    return cudaSuccess;
-}
-
-cudaError_t cudaEventSynchronize(cudaEvent_t) { return cudaSuccess; }
-cudaError_t cudaEventQuery(cudaEvent_t) { return cudaSuccess; }
-
-cudaError_t cudaEventElapsedTime(float* milliseconds, cudaEvent_t start, cudaEvent_t end) {
-    if (start == nullptr || end == nullptr || !start->recorded || !end->recorded)
-        return set_last_error(cudaErrorInvalidResourceHandle);
-    *milliseconds = std::chrono::duration<float, std::milli>(end->time - start->time).count();
-    return cudaSuccess;
+    return cudaMemsetAsync(pointer, value, bytes, nullptr);
 }

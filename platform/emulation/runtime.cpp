@@ -22,6 +22,7 @@
 #include <vector>
 
 #include "fiber.h"
+#include "streams.h"
 
 #ifdef __SANITIZE_ADDRESS__
 #include <sanitizer/asan_interface.h>
@@ -50,17 +51,6 @@ uint3 index_in(dim3 box, std::uint64_t number) {
                  static_cast<unsigned int>(row / box.y)};
 }
 
-// Which of `choices` the environment names; the first one where the variable is not set. Throws Error for anything else.
-int choice_from_environment(const char* name, const std::vector<std::string>& choices) {
-    const char* value = std::getenv(name);
-    if (!value) return 0;
-    const auto found = std::find(choices.begin(), choices.end(), value);
-    if (found != choices.end()) return static_cast<int>(found - choices.begin());
-    std::string known = choices[0];
-    for (std::size_t i = 1; i < choices.size(); i++) known += (i + 1 < choices.size() ? ", " : " or ") + choices[i];
-    throw Error(std::string(name) + "=" + value + ": this must be " + known);
-}
-
 // In which order the threads of a block run between two barriers, and the blocks of a launch are taken.
 enum class Order { forward, reverse, shuffled };
 
@@ -86,6 +76,7 @@ void put_in_order(std::vector<Number>& numbers, std::size_t count, Order order, 
 struct Config {
     dim3 grid, block;
     std::size_t shared;
+    cudaStream_t stream;
     Place place;
 };
 
@@ -528,6 +519,16 @@ int positive_from_environment(const char* name, int otherwise) {
     return static_cast<int>(number);
 }
 
+int choice_from_environment(const char* name, const std::vector<std::string>& choices) {
+    const char* value = std::getenv(name);
+    if (!value) return 0;
+    const auto found = std::find(choices.begin(), choices.end(), value);
+    if (found != choices.end()) return static_cast<int>(found - choices.begin());
+    std::string known = choices[0];
+    for (std::size_t i = 1; i < choices.size(); i++) known += (i + 1 < choices.size() ? ", " : " or ") + choices[i];
+    throw Error(std::string(name) + "=" + value + ": this must be " + known);
+}
+
 int emulation_threads() {
     static const int threads = positive_from_environment(
         "CONVNET_EMULATION_THREADS", std::max(1, static_cast<int>(std::thread::hardware_concurrency())));
@@ -539,11 +540,11 @@ bool emulation_poisons() {
     return poisons;
 }
 
-void configure(dim3 grid, dim3 block, std::size_t shared, cudaStream_t, const char* file, int line) {
-    configs.push_back({grid, block, shared, {file, line}});
+void configure(dim3 grid, dim3 block, std::size_t shared, cudaStream_t stream, const char* file, int line) {
+    configs.push_back({grid, block, shared, stream, {file, line}});
 }
 
-void run_grid(const char* kernel, const void* body, void (*call)(const void*), Place kernel_place) {
+void run_grid(const char* kernel, const void* body, const BodyCalls& calls, Place kernel_place) {
     if (configs.empty())
         throw Error(text(kernel_place) + ": kernel '" + kernel + "' is called without <<<grid, block>>>");
     const Config config = configs.back();
@@ -552,9 +553,14 @@ void run_grid(const char* kernel, const void* body, void (*call)(const void*), P
         throw Error(text(config.place) + ": kernel '" + kernel + "' is launched by a kernel, which is not supported");
     if (set_last_error(check(config)) != cudaSuccess) return;
     emulation_poisons();  // throws here, not in the midst of a block, where the environment is wrong
-    Launch launch(config, kernel, body, call);
-    Pool::the().run(launch);
-    launch.finish();
+    const auto launch = [=](const void* body) {
+        Launch launch(config, kernel, body, calls.run);
+        Pool::the().run(launch);
+        launch.finish();
+    };
+    if (!streams_put_off()) return launch(body);
+    const std::shared_ptr<const void> kept(calls.copy(body), calls.destroy);
+    enqueue(config.stream, [=] { launch(kept.get()); });
 }
 
 int block_barrier(int predicate, Vote vote, Place place) {

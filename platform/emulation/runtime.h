@@ -11,6 +11,7 @@
 #include <stdexcept>
 #include <string>
 #include <type_traits>
+#include <vector>
 
 #include "include/emulation/api.h"
 #include "include/emulation/vector_types.h"
@@ -48,6 +49,9 @@ int emulation_threads();
 bool emulation_poisons();
 constexpr int poison = 0xff;
 
+// Which of `choices` the environment names; the first one where the variable is not set. Throws Error for anything else.
+int choice_from_environment(const char* name, const std::vector<std::string>& choices);
+
 // A positive integer from the environment; `otherwise` where it is not set. Throws Error for anything else.
 int positive_from_environment(const char* name, int otherwise);
 
@@ -55,16 +59,34 @@ int positive_from_environment(const char* name, int otherwise);
 void configure(dim3 grid, dim3 block, std::size_t shared = 0, cudaStream_t stream = nullptr,
                const char* file = __builtin_FILE(), int line = __builtin_LINE());
 
-// Runs `call(body)` for every thread of the grid configured last. A grid or block beyond the limits above, or too much
-// shared memory, sets the error for cudaGetLastError and runs nothing, as in CUDA.
-void run_grid(const char* kernel, const void* body, void (*call)(const void* body), Place kernel_place);
+// What can be done with the body of a kernel.
+struct BodyCalls {
+    void (*run)(const void* body);
+    const void* (*copy)(const void* body);
+    void (*destroy)(const void* body);
+};
+
+// Runs a body for every thread of the grid configured last, in the turn of its stream. A grid or block beyond the limits
+// above, or too much shared memory, sets the error for cudaGetLastError and runs nothing, as in CUDA.
+void run_grid(const char* kernel, const void* body, const BodyCalls& calls, Place kernel_place);
+
+template <class Body>
+void run_copy(const void* body) {
+    Body (*static_cast<const Body*>(body))();
+}
+template <class Body>
+const void* copy_body(const void* body) {
+    return new Body(*static_cast<const Body*>(body));
+}
+template <class Body>
+void destroy_body(const void* body) {
+    delete static_cast<const Body*>(body);
+}
 
 // The body of a kernel, as a function object whose copies are each thread's own parameters.
 template <class Body>
 void run(const char* kernel, const Body& body, const char* file = __builtin_FILE(), int line = __builtin_LINE()) {
-    run_grid(
-        kernel, &body, [](const void* shared_body) { Body (*static_cast<const Body*>(shared_body))(); },
-        Place{file, line});
+    run_grid(kernel, &body, {run_copy<Body>, copy_body<Body>, destroy_body<Body>}, Place{file, line});
 }
 
 enum class Vote { count, all, any };

@@ -39,7 +39,7 @@ class Toolchain:
         return self.flags is FLAVOURS["sanitized"]
 
     def build_runtime(self) -> None:
-        for part in ("api", "fiber", "runtime"):
+        for part in ("api", "fiber", "runtime", "streams"):
             done = gxx("-std=c++17", "-Wall", "-Wextra", "-Werror", *self.flags, "-c", EMULATION / f"{part}.cpp",
                        "-o", self.folder / f"{part}.o")  # fmt: skip
             assert done.returncode == 0, done.stderr

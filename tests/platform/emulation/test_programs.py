@@ -168,6 +168,20 @@ def test_sanitizer_sees_the_end_of_extern_memory(toolchain: Toolchain) -> None:
         assert (done.returncode, done.stderr) == (0, "")
 
 
+def test_work_on_streams_that_lacks_a_wait_gives_other_results(toolchain: Toolchain) -> None:
+    """What is right gives the same whenever the work is done; what is not differs in one way of putting it off."""
+    results = {}
+    for mode in ("eager", "lazy", "shuffled"):
+        arguments = ["putting off"] if mode == "lazy" else []
+        done = toolchain.run(SOURCES / "streams.cu", *arguments, CONVNET_EMULATION_STREAMS=mode)
+        assert (done.returncode, done.stderr) == (0, "")
+        results[mode] = dict(line.split() for line in done.stdout.splitlines())
+    eager, lazy, shuffled = results.values()
+    for name, value in eager.items():
+        assert ((lazy[name], shuffled[name]) == (value, value)) == name.startswith("right"), name
+    assert eager["right"] == eager["copy_overwrites"]
+
+
 @pytest.mark.parametrize("value", ["0", "-3", "two", "", "1x", "5000"])
 def test_bad_thread_count(toolchain: Toolchain, value: str) -> None:
     done = toolchain.run(ERRORS, "second_index", CONVNET_EMULATION_THREADS=value)
@@ -176,7 +190,9 @@ def test_bad_thread_count(toolchain: Toolchain, value: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "values"), [("ORDER", "forward, reverse or shuffled"), ("POISON", "0 or 1")], ids=["order", "poison"]
+    ("name", "values"),
+    [("ORDER", "forward, reverse or shuffled"), ("POISON", "0 or 1"), ("STREAMS", "eager, lazy or shuffled")],
+    ids=["order", "poison", "streams"],
 )
 @pytest.mark.parametrize("value", ["", "2", "Reverse"])
 def test_bad_choice(toolchain: Toolchain, name: str, values: str, value: str) -> None:
