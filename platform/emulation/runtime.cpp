@@ -50,7 +50,8 @@ uint3 index_in(dim3 box, std::uint64_t number) {
                  static_cast<unsigned int>(row / box.y)};
 }
 
-// Which of `choices` the environment names; the first one where the variable is not set. Throws Error for anything else.
+// Which of `choices` the environment names; the first one where the variable is not set. Throws Error for anything
+// else.
 int choice_from_environment(const char* name, const std::vector<std::string>& choices) {
     const char* value = std::getenv(name);
     if (!value) return 0;
@@ -65,8 +66,8 @@ int choice_from_environment(const char* name, const std::vector<std::string>& ch
 enum class Order { forward, reverse, shuffled };
 
 Order emulation_order() {
-    static const Order order = static_cast<Order>(
-        choice_from_environment("CONVNET_EMULATION_ORDER", {"forward", "reverse", "shuffled"}));
+    static const Order order =
+        static_cast<Order>(choice_from_environment("CONVNET_EMULATION_ORDER", {"forward", "reverse", "shuffled"}));
     return order;
 }
 

@@ -1,6 +1,8 @@
 """The CUDA device's kernels, run on the CPU by platform/emulation, against the oracles of tests/oracle (house plan).
 
-Products of matrices come from a BLAS of the CPU here; cuBLAS itself takes part on a GPU only (tests/gpu).
+In shuffled order and on poisoned memory, so that a missing barrier or a read of what nobody has written shows; under
+`make sanitize` with AddressSanitizer and UBSan, so that an access out of bounds or misaligned does. Products of
+matrices come from a BLAS of the CPU here; cuBLAS itself takes part on a GPU only (tests/gpu).
 """
 
 from __future__ import annotations
