@@ -36,17 +36,18 @@ fuzz: $(VENV)/.built $(VENV)/.test-tools
 	@$(BIN)/python tests/fuzz/fuzz_layers.py $(FUZZ_SECONDS)
 	@$(BIN)/python tests/fuzz/fuzz_pickles.py $(FUZZ_SECONDS)
 
-# Emulation, platform and stand-in tree under AddressSanitizer and UndefinedBehaviorSanitizer; what they find ends a test.
-# The last two are loaded by a Python that knows nothing of them, hence the preloaded runtime, and the C++ library, whose
-# throw it replaces. Leaks are not looked for: Python and engines of 2012 keep what they have until the process ends (spec
-# 6.6). Crashes are the tests' own. nvcc does not run under the preloaded runtime.
+# Emulation, platform, stand-in tree and the CUDA device's kernels under AddressSanitizer and UndefinedBehaviorSanitizer;
+# what they find ends a test. All but the first are loaded by a Python that knows nothing of them, hence the preloaded
+# runtime, and the C++ library, whose throw it replaces. Leaks are not looked for: Python and engines of 2012 keep what
+# they have until the process ends (spec 6.6). Crashes are the tests' own. nvcc does not run under the preloaded runtime.
 SANITIZERS := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer -O1 -g
 sanitize: $(VENV)/.built $(VENV)/.test-tools
 	@$(BIN)/python -m pytest tests/platform/emulation -k sanitized
 	@CONVNET_TEST_SANITIZERS="$(SANITIZERS)" \
 	  LD_PRELOAD="`g++ -print-file-name=libasan.so` `g++ -print-file-name=libstdc++.so`" \
 	  ASAN_OPTIONS=detect_leaks=0:handle_segv=0 UBSAN_OPTIONS=print_stacktrace=1 \
-	  $(BIN)/python -m pytest tests/platform/include tests/original --ignore=tests/original/test_cuda.py -k "not test_nvcc"
+	  $(BIN)/python -m pytest tests/platform/include tests/original --ignore=tests/original/test_cuda.py -k "not test_nvcc" \
+	    tests/cuda/test_emulated.py tests/cuda/test_nets.py::test_net_agrees_with_torch
 
 bench: $(VENV)/.built $(VENV)/.test-tools
 	@$(BIN)/python benchmarks/conv.py

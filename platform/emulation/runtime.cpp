@@ -55,8 +55,8 @@ uint3 index_in(dim3 box, std::uint64_t number) {
 enum class Order { forward, reverse, shuffled };
 
 Order emulation_order() {
-    static const Order order = static_cast<Order>(
-        choice_from_environment("CONVNET_EMULATION_ORDER", {"forward", "reverse", "shuffled"}));
+    static const Order order =
+        static_cast<Order>(choice_from_environment("CONVNET_EMULATION_ORDER", {"forward", "reverse", "shuffled"}));
     return order;
 }
 

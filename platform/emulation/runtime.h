@@ -2,8 +2,9 @@
 // (spec 6.6). translate.py writes the calls of this file that no source contains by itself.
 //
 // The blocks of a launch are shared out to a few OS threads. All threads of a block run on one of them, one after the
-// other (CONVNET_EMULATION_ORDER: in which order): as a plain loop up to the first thread that waits at a barrier, and from there each on its own fiber.
-// So shared memory is thread-local storage, and a kernel without barriers costs a function call per thread.
+// other (CONVNET_EMULATION_ORDER: in which order): as a plain loop up to the first thread that waits at a barrier, and
+// from there each on its own fiber. So shared memory is thread-local storage, and a kernel without barriers costs a
+// function call per thread.
 #pragma once
 
 #include <cstdarg>

@@ -326,7 +326,8 @@ class _Rewriter:
     def _rewrite_shared(self, k: int) -> None:
         """``__shared__ T a[3]`` -> ``static thread_local T a[3]``; extern ones become references to the block's memory.
 
-        The threads of a block share one OS thread, so its thread-local variables are theirs.
+        The threads of a block share one OS thread, so its thread-local variables are theirs. What follows a declaration
+        tells the runtime, each time that a thread comes by, where there is something to poison.
         """
         if self.macro and self.text(k + 1) == "":
             self._write(k, "static thread_local")  # a macro that stands for the qualifier

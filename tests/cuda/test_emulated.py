@@ -1,7 +1,9 @@
 """The CUDA device's kernels, run on the CPU by platform/emulation, against the oracles of tests/oracle (house plan).
 
-Products of matrices come from a BLAS of the CPU here; cuBLAS itself takes part on a GPU only (tests/gpu). Convolutions
-run in TensorFloat-32 too.
+In shuffled order, on poisoned memory and with work put off, so that a missing barrier, a missing wait or a read of what
+nobody has written shows; under `make sanitize` with AddressSanitizer and UBSan, so that an access out of bounds or
+misaligned does. Products of matrices come from a BLAS of the CPU here; cuBLAS itself takes part on a GPU only
+(tests/gpu). Convolutions run in TensorFloat-32 too.
 """
 
 from __future__ import annotations
