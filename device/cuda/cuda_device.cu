@@ -13,19 +13,23 @@ Memory::~Memory() {
 }
 
 void Memory::give_back() {
-    for (const auto& [bytes, memory] : free_) {
-        sizes_.erase(memory);
-        cudaFree(memory);
+    for (Free* kept : {&free_matrices_, &free_scratch_}) {
+        for (const auto& [bytes, memory] : *kept) {
+            blocks_.erase(memory);
+            cudaFree(memory);
+        }
+        kept->clear();
     }
-    free_.clear();
 }
 
-void* Memory::allocate(std::size_t bytes) {
+void* Memory::allocate(std::size_t bytes, Use use) {
     const std::lock_guard<std::mutex> lock(mutex_);
     if (bytes == 0) bytes = sizeof(float);  // a pointer of its own, as for any size
-    if (const auto found = free_.find(bytes); found != free_.end()) {
+    Free& kept = free(use);
+    const auto found = use == Use::matrix ? kept.find(bytes) : kept.lower_bound(bytes);
+    if (found != kept.end()) {
         void* memory = found->second;
-        free_.erase(found);
+        kept.erase(found);
         return memory;
     }
     void* memory = nullptr;
@@ -44,13 +48,14 @@ void* Memory::allocate(std::size_t bytes) {
                                  std::to_string(total >> 20) + " MiB are free");
     }
     check(status, "allocation");
-    sizes_[memory] = bytes;
+    blocks_[memory] = {bytes, use};
     return memory;
 }
 
 void Memory::release(void* memory) {
     const std::lock_guard<std::mutex> lock(mutex_);
-    free_.emplace(sizes_.at(memory), memory);
+    const Block& block = blocks_.at(memory);
+    free(block.use).emplace(block.bytes, memory);
 }
 
 Staging::~Staging() {
@@ -103,7 +108,7 @@ std::string CudaDevice::name() const {
 
 float* CudaDevice::allocate(std::size_t count) {
     select();
-    return static_cast<float*>(memory_.allocate(count * sizeof(float)));
+    return static_cast<float*>(memory_.allocate(count * sizeof(float), Memory::Use::matrix));
 }
 
 void CudaDevice::release(float* memory) { memory_.release(memory); }

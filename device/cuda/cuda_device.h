@@ -18,24 +18,34 @@
 
 namespace convnet::cuda {
 
-// Memory of one GPU. What is released is kept for the next request of the same size: cudaMalloc and cudaFree wait for
-// the GPU. Work on the default stream runs in order, so memory may go to its next user while its last kernel still
-// runs.
+// Memory of one GPU. What is released is kept for the next request: cudaMalloc and cudaFree wait for the GPU. Work on
+// the default stream runs in order, so memory may go to its next user while its last kernel still runs.
 class Memory {
 public:
+    // Matrices stay, and get memory of their very size. Scratch memory is given back when a method ends, and may be
+    // larger than asked for: a shorter minibatch needs none of its own. The two are kept apart, so that a training
+    // step finds all that the one before it had.
+    enum class Use { matrix, scratch };
+
     explicit Memory(int gpu) : gpu_(gpu) {}
     ~Memory();
 
-    void* allocate(std::size_t bytes);
+    void* allocate(std::size_t bytes, Use use);
     void release(void* memory);
 
 private:
+    struct Block {
+        std::size_t bytes;
+        Use use;
+    };
+    using Free = std::multimap<std::size_t, void*>;  // by bytes
+    Free& free(Use use) { return use == Use::matrix ? free_matrices_ : free_scratch_; }
     void give_back();
 
     const int gpu_;
     std::mutex mutex_;
-    std::unordered_map<void*, std::size_t> sizes_;
-    std::multimap<std::size_t, void*> free_;
+    std::unordered_map<void*, Block> blocks_;
+    Free free_matrices_, free_scratch_;
 };
 
 // A block of a GPU's memory until the end of a method. Values are of type T.
@@ -43,7 +53,7 @@ template <class T>
 class Scratch {
 public:
     Scratch(Memory& memory, std::size_t count)
-        : memory_(memory), data_(static_cast<T*>(memory.allocate(count * sizeof(T)))) {}
+        : memory_(memory), data_(static_cast<T*>(memory.allocate(count * sizeof(T), Memory::Use::scratch))) {}
     ~Scratch() { memory_.release(data_); }
     Scratch(const Scratch&) = delete;
     Scratch& operator=(const Scratch&) = delete;
