@@ -1,11 +1,21 @@
 // Memory and the device's own affairs on a GPU.
 #include "device/cuda/cuda_device.h"
 
+#include <algorithm>
 #include <cstring>
+#include <future>
 
 #include "device/cuda/launch.h"
 
 namespace convnet::cuda {
+
+namespace {
+
+std::string text_of(std::size_t bytes) {
+    return bytes < 1 << 20 ? std::to_string((bytes + 1023) >> 10) + " KiB" : std::to_string(bytes >> 20) + " MiB";
+}
+
+}  // namespace
 
 Memory::~Memory() {
     cudaSetDevice(gpu_);
@@ -44,8 +54,7 @@ void* Memory::allocate(std::size_t bytes, Use use) {
         std::size_t free = 0, total = 0;
         cudaMemGetInfo(&free, &total);
         throw std::runtime_error("CUDA: GPU " + std::to_string(gpu_) + " is out of memory: asked for " +
-                                 std::to_string(bytes >> 20) + " MiB, " + std::to_string(free >> 20) + " of " +
-                                 std::to_string(total >> 20) + " MiB are free");
+                                 text_of(bytes) + ", " + text_of(free) + " of " + text_of(total) + " are free");
     }
     check(status, "allocation");
     blocks_[memory] = {bytes, use};
@@ -83,6 +92,36 @@ void Staging::send(float* target, std::size_t count) {
     const Buffer& buffer = buffers_[turn_];
     check(cudaMemcpyAsync(target, buffer.memory, count * sizeof(float), cudaMemcpyHostToDevice), "copy from the host");
     check(cudaEventRecord(buffer.sent), "staging");
+}
+
+struct Reports::Report {
+    static constexpr int most_values = 3;
+
+    double* values = nullptr;
+    cudaEvent_t sent = nullptr;
+
+    Report() {
+        check(cudaEventCreateWithFlags(&sent, cudaEventDisableTiming), "report of a cost");
+        check(cudaHostAlloc(&values, most_values * sizeof(double), cudaHostAllocDefault), "page-locked host memory");
+    }
+    ~Report() {
+        cudaEventDestroy(sent);
+        cudaFreeHost(values);
+    }
+};
+
+CostValues Reports::send(const char* operation, const double* values, int count) {
+    const auto found =
+        std::find_if(reports_.begin(), reports_.end(), [](const auto& kept) { return kept.use_count() == 1; });
+    std::shared_ptr<Report> report = found == reports_.end() ? std::make_shared<Report>() : *found;
+    if (found == reports_.end())  // and another one, for the minibatch after this
+        reports_.insert(reports_.end(), {report, std::make_shared<Report>()});
+    check(cudaMemcpyAsync(report->values, values, count * sizeof(double), cudaMemcpyDeviceToHost), operation);
+    check(cudaEventRecord(report->sent), operation);
+    return std::async(std::launch::deferred, [=] {
+        check(cudaEventSynchronize(report->sent), operation);
+        return std::vector<double>(report->values, report->values + count);
+    });
 }
 
 namespace {

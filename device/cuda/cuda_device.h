@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <mutex>
 #include <set>
 #include <string>
@@ -88,6 +89,17 @@ private:
     int turn_ = 0;
 };
 
+// Costs on their way to the host, each in page-locked memory of its own until nobody asks for it any more.
+class Reports {
+public:
+    // Copies values from the GPU's memory, in order with the kernels; what it returns waits for that copy alone.
+    CostValues send(const char* operation, const double* values, int count);
+
+private:
+    struct Report;
+    std::vector<std::shared_ptr<Report>> reports_;
+};
+
 class CudaDevice final : public Device {
 public:
     CudaDevice(int gpu, bool tf32);
@@ -108,6 +120,7 @@ private:
     Memory memory_;
     Blas blas_;
     Staging staging_;
+    Reports reports_;
     std::set<int> asked_;  // the other GPUs of reach()
 };
 

@@ -1,8 +1,9 @@
 // Stands between the emulated CUDA device and the emulation's runtime calls (the linker's --wrap): counts them, makes
 // them fail on request, and holds back what asynchronous copies bring to the host until something waits for it.
 //
-//   CONVNET_WITNESS_FAIL=CALL:N:CODE   the N-th CALL and all later ones return an error, a CUDA error code; from 700 to
-//                                      719 it is sticky, as on a GPU: every other call returns it from then on, too
+//   CONVNET_WITNESS_FAIL=CALL:N:CODE   the N-th CALL and all later ones return an error, a CUDA error code. 700 and 719
+//   are
+//                                      sticky, as on a GPU: every other call returns them from then on, too
 //   CONVNET_WITNESS_MEMORY=BYTES       what each GPU has
 //   CONVNET_WITNESS_PEERS=0            no GPU reaches another's memory
 //   CONVNET_WITNESS_DRIVER=VERSION     what the driver knows, as CUDA tells it; 0: there is no driver
@@ -52,7 +53,7 @@ cudaError_t seen(const char* call) {
     const long count = ++counts[call];
     if (sticky != cudaSuccess) return sticky;
     if (failing_call != call || count < fails_from) return cudaSuccess;
-    if (failure >= 700 && failure <= 719) sticky = failure;
+    if (failure == cudaErrorIllegalAddress || failure == cudaErrorLaunchFailure) sticky = failure;
     return failure;
 }
 
@@ -119,8 +120,8 @@ WRAP(cudaStreamSynchronize, _Z21cudaStreamSynchronizeP24convnet_emulation_stream
 }
 // clang-format on
 
-WRAP(cudaMemcpy, _Z10cudaMemcpyPvPKvm14cudaMemcpyKind, (void* to, const void* from, std::size_t n, cudaMemcpyKind k), to,
-     from, n, k) {
+WRAP(cudaMemcpy, _Z10cudaMemcpyPvPKvm14cudaMemcpyKind, (void* to, const void* from, std::size_t n, cudaMemcpyKind k),
+     to, from, n, k) {
     arrive();
     return __real__Z10cudaMemcpyPvPKvm14cudaMemcpyKind(to, from, n, k);
 }
@@ -162,7 +163,7 @@ WRAP(cudaFree, _Z8cudaFreePv, (void* memory), memory) {
     return __real__Z8cudaFreePv(memory);
 }
 
-WRAP(cudaMemGetInfo, _Z14cudaMemGetInfoPmS_, (std::size_t * free, std::size_t* total), free, total) {
+WRAP(cudaMemGetInfo, _Z14cudaMemGetInfoPmS_, (std::size_t* free, std::size_t* total), free, total) {
     const cudaError_t status = __real__Z14cudaMemGetInfoPmS_(free, total);
     const std::size_t all = number("CONVNET_WITNESS_MEMORY", 0);
     if (all == 0) return status;
