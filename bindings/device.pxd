@@ -54,7 +54,8 @@ cdef extern from "device/device.h" namespace "convnet" nogil:
         uint32_t layer
         uint64_t update
 
-    ctypedef vector[double] CostValues
+    cdef cppclass CostValues:
+        const vector[double]& get() except +
 
     cdef cppclass Tree:
         int nodes, leaves

@@ -787,7 +787,7 @@ cdef float* _labels(labels, int classes, int cases) except NULL:
 
 
 cdef tuple _reported(const CostValues& values):
-    return tuple(values)
+    return tuple(values.get())
 
 
 def logreg_cost(labels, probs, *, int topk=1):

@@ -10,6 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 
+def one_line(message: str) -> str:
+    """The message with line breaks and the like, which values may hold, shown as escapes."""
+    return "".join(character if character.isprintable() else repr(character)[1:-1] for character in message)
+
+
 class ConvnetError(Exception):
     """Anything that is wrong with what the user gave, not with this program."""
 
@@ -22,15 +27,22 @@ class UsageError(ConvnetError):
     exit_status = 2
 
 
-class DataError(ConvnetError):
+class OneLineError(ConvnetError):
+    """A message that is one line, whatever the names and values of users' files in it hold."""
+
+    def __init__(self, message: str):
+        super().__init__(one_line(message))
+
+
+class DataError(OneLineError):
     """A data folder, batch or matrix that cannot be used."""
 
 
-class CheckpointError(ConvnetError):
+class CheckpointError(OneLineError):
     """A checkpoint that cannot be read or written."""
 
 
-class EngineError(ConvnetError):
+class EngineError(OneLineError):
     """An engine that refuses a net or fails while computing."""
 
 

@@ -14,7 +14,7 @@ from urllib.parse import unquote
 import h5py
 import numpy as np
 
-from convnet_py.errors import ConvnetError
+from convnet_py.errors import OneLineError
 
 FORMAT, VERSION = "convnet-trace", 1
 
@@ -43,7 +43,7 @@ KINDS = {
 }
 
 
-class TraceError(ConvnetError):
+class TraceError(OneLineError):
     """A trace file that cannot be read or written."""
 
 

@@ -10,6 +10,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <future>
 #include <memory>
 #include <string>
 #include <utility>
@@ -107,8 +108,9 @@ struct RandomKey {
     std::uint64_t update = 0;
 };
 
-// The values that a cost reports, summed over the cases in double (spec 3.7).
-using CostValues = std::vector<double>;
+// The values that a cost reports, summed over the cases in double (spec 3.7). get() waits for the device where it still
+// computes them, and throws what it failed with.
+using CostValues = std::shared_future<std::vector<double>>;
 
 // The class tree of treefc (spec 3.8), in host memory. Nodes are 0 .. nodes - 1, leaves first.
 struct Tree {

@@ -57,7 +57,6 @@ private:
         }
         view_sums_.resize(classes(), pass.cases);
         device_.add(scores(), view_sums_.data(), count(), Scale{pass.first_view() ? 0.0f : 1.0f, 1.0f});
-        values_.assign(3, 0.0);
         if (!pass.last_view()) return;
         device_.add(view_sums_.data(), view_sums_.data(), count(), Scale{0, 1.0f / pass.views});
         values_ = device_.logreg_cost(labels(), view_sums_.data(), classes(), pass.cases, topk_);

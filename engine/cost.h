@@ -14,7 +14,7 @@ public:
         : Layer(config, context), coeff_(static_cast<float>(config.number("coeff"))) {}
 
     float coeff() const { return coeff_; }
-    // Sums over the cases of the last pass.
+    // Sums over the cases of the last pass, which may still be under way.
     const CostValues& values() const { return values_; }
 
     void backward(const Pass&) override;

@@ -52,7 +52,7 @@ double norm(const std::vector<double>& values) {
 
 double Net::total_cost() const {
     double total = 0;
-    for (const CostLayer* cost : costs_) total += cost->coeff() * cost->values().at(0);
+    for (const CostLayer* cost : costs_) total += cost->coeff() * cost->values().get().at(0);
     return total;
 }
 

@@ -65,9 +65,9 @@ int Net::outputs_of(const std::string& layer) const { return find(layer).config(
 
 int Net::classes_of(const std::string& cost) const { return find(cost).inputs().back()->config().integer("outputs"); }
 
-std::vector<std::pair<std::string, CostValues>> Net::costs() const {
-    std::vector<std::pair<std::string, CostValues>> all;
-    for (const CostLayer* cost : costs_) all.emplace_back(cost->name(), cost->values());
+Costs Net::costs() const {
+    Costs all;
+    for (const CostLayer* cost : costs_) all.emplace_back(cost->name(), cost->values().get());
     return all;
 }
 
@@ -117,28 +117,41 @@ void Net::update(const Pass& pass, double progress) {
     for (WeightLayer* layer : weight_layers_) layer->update({progress, minibatches_, cases});
 }
 
-void Net::add_costs(BatchResult& result) const {
-    if (result.costs.empty())
-        for (const CostLayer* cost : costs_)
-            result.costs.emplace_back(cost->name(), std::vector<double>(cost->values().size()));
-    for (std::size_t i = 0; i < costs_.size(); i++)
-        for (std::size_t j = 0; j < costs_[i]->values().size(); j++)
-            result.costs[i].second[j] += costs_[i]->values()[j];
+std::vector<CostValues> Net::cost_values() const {
+    std::vector<CostValues> all;
+    for (const CostLayer* cost : costs_) all.push_back(cost->values());
+    return all;
+}
+
+void Net::add_costs(BatchResult& result, const std::vector<CostValues>& minibatch) const {
+    result.costs.resize(minibatch.size());
+    for (std::size_t i = 0; i < minibatch.size(); i++) {
+        const std::vector<double>& values = minibatch[i].get();
+        result.costs[i].first = costs_[i]->name();
+        result.costs[i].second.resize(values.size());
+        for (std::size_t j = 0; j < values.size(); j++) result.costs[i].second[j] += values[j];
+    }
 }
 
 BatchResult Net::run_batch(const std::vector<HostData>& data, double progress, bool test) {
     BatchResult result;
     result.cases = data[0].cases;
+    // Read a minibatch late: a GPU computes one while the next is prepared and launched.
+    std::vector<CostValues> before;
     for (int first = 0; first < result.cases; first += options_.minibatch_size) {
         const Pass pass{test ? Pass::Kind::test : Pass::Kind::train,
                         std::min(options_.minibatch_size, result.cases - first), minibatches_};
         load(data, first);
         forward(pass);
-        add_costs(result);
-        if (test) continue;
-        backward(pass, false);
-        update(pass, progress);
+        std::vector<CostValues> costs = cost_values();
+        if (!test) {
+            backward(pass, false);
+            update(pass, progress);
+        }
+        add_costs(result, before);
+        before = std::move(costs);
     }
+    add_costs(result, before);
     return result;
 }
 
@@ -156,7 +169,7 @@ BatchResult Net::run_test(const std::vector<HostData>& data, int cases, Pass pas
             forward(pass);
         }
         pass.view = pass.views - 1;
-        add_costs(result);
+        add_costs(result, cost_values());
         after(first, pass);
     }
     return result;

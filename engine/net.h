@@ -24,8 +24,11 @@ struct NetOptions {
     bool conserve_memory = false;
 };
 
+// Names and values, in definition order.
+using Costs = std::vector<std::pair<std::string, std::vector<double>>>;
+
 struct BatchResult {
-    std::vector<std::pair<std::string, std::vector<double>>> costs;  // summed over the cases, in definition order
+    Costs costs;  // summed over the cases
     int cases = 0;
 };
 
@@ -62,7 +65,7 @@ public:
     // Rows of the probabilities that a cost judges.
     int classes_of(const std::string& cost) const;
     // Every cost's values in the last pass, in definition order.
-    std::vector<std::pair<std::string, CostValues>> costs() const;
+    Costs costs() const;
 
     // Values and increments of a layer's matrix `index`, or of its biases (index -1), row-major.
     HostMatrix weights(const std::string& layer, int index, bool increments) const;
@@ -82,7 +85,9 @@ private:
     template <class EachMinibatch>
     BatchResult run_test(const std::vector<HostData>& data, int cases, Pass pass, EachMinibatch after);
     BatchResult run_batch(const std::vector<HostData>& data, double progress, bool test);
-    void add_costs(BatchResult& result) const;
+    // What the costs of the last pass will be.
+    std::vector<CostValues> cost_values() const;
+    void add_costs(BatchResult& result, const std::vector<CostValues>& minibatch) const;
     double total_cost() const;
     Layer& find(const std::string& name) const;
     std::vector<std::pair<std::string, Weights*>> owned_weights() const;

@@ -115,17 +115,19 @@ class RebuiltEngine:
             return self._net.activations(layer)
 
     def sync_with_host(self) -> None:
-        for name, layer in self._layers.items():
-            if "weights" not in layer:
-                continue
-            for i, (weights, increments) in enumerate(zip(layer["weights"], layer["weightsInc"], strict=True)):
-                weights[...] = self._net.weights(name, i, False)
-                increments[...] = self._net.weights(name, i, True)
-            layer["biases"][...] = self._net.weights(name, -1, False)
-            layer["biasesInc"][...] = self._net.weights(name, -1, True)
+        with _engine_errors():
+            for name, layer in self._layers.items():
+                if "weights" not in layer:
+                    continue
+                for i, (weights, increments) in enumerate(zip(layer["weights"], layer["weightsInc"], strict=True)):
+                    weights[...] = self._net.weights(name, i, False)
+                    increments[...] = self._net.weights(name, i, True)
+                layer["biases"][...] = self._net.weights(name, -1, False)
+                layer["biasesInc"][...] = self._net.weights(name, -1, True)
 
     def state(self) -> dict[str, np.ndarray]:
-        pending = {f"pending/{name}": values for name, values in self._net.pending().items()}
+        with _engine_errors():
+            pending = {f"pending/{name}": values for name, values in self._net.pending().items()}
         return {"minibatches": np.array(self._net.minibatches(), dtype=np.uint64), **pending}
 
     def restore(self, state: dict[str, np.ndarray]) -> None:

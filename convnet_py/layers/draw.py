@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from html import escape
 
-from convnet_py.layers.ini import one_line
+from convnet_py.errors import one_line
 from convnet_py.layers.report import output_shape
 
 _BOX_WIDTH, _BOX_HEIGHT = 170, 40

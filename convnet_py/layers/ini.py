@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from convnet_py.errors import LayerFileError, Problem
+from convnet_py.errors import LayerFileError, Problem, one_line
 
 MAX_INTERPOLATION_DEPTH = 10
 #: what ``%(__name__)s`` stands for: the section's own name, kept among its keys by Python 2.
@@ -27,11 +27,6 @@ class Value(NamedTuple):
 
     text: str
     line: int
-
-
-def one_line(message: str) -> str:
-    """The message with line breaks and the like, which values may hold, shown as escapes."""
-    return "".join(character if character.isprintable() else repr(character)[1:-1] for character in message)
 
 
 def problem_at(file: Path, line: int | None, message: str) -> Problem:

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import numpy as np
 
-from convnet_py.errors import CheckpointError, LayerFileError, Problem
+from convnet_py.errors import CheckpointError, LayerFileError, Problem, one_line
 from convnet_py.layers.base import LayerType, Net, find_type, read_quantization, type_names, type_of
 from convnet_py.layers.dialects import params_to_common, to_common
-from convnet_py.layers.ini import IniFile, one_line, problem_at, read_ini
+from convnet_py.layers.ini import IniFile, problem_at, read_ini
 from convnet_py.layers.keys import LARGEST_INT, Keys, count
 from convnet_py.layers.neuron import detach, parse_neuron
 

@@ -8,7 +8,8 @@ from math import isqrt
 from pathlib import Path
 from typing import Any
 
-from convnet_py.layers.ini import decode, one_line
+from convnet_py.errors import one_line
+from convnet_py.layers.ini import decode
 
 _FLOAT_BYTES = 4
 _COMMENT = re.compile(r"[#;]+ ?(.*)|(?i:rem)\b ?(.*)")

@@ -132,7 +132,7 @@ class SourcesProcess:
         except (EOFError, ConnectionResetError):
             self._has_ended(what)
         if outcome == "failed":
-            raise EngineError(f"the original sources: {what}: {_one_line(value)}")
+            raise EngineError(f"the original sources: {what}: {_shortened(value)}")
         return value
 
     def _read_text(self) -> bool:
@@ -159,7 +159,7 @@ class SourcesProcess:
         if how is None:
             how = f"ended itself with exit({status})" if status >= 0 else f"died of {_signal_name(-status)}"
         lines = [line.strip() for line in recent.splitlines() if line.strip()]
-        said = f"; it said: {_one_line(' | '.join(lines[-3:]))}" if lines else ""
+        said = f"; it said: {_shortened(' | '.join(lines[-3:]))}" if lines else ""
         message = f"the original sources: {what}: the process {how}{said}"
         self._ended = SourcesEnded(message, status if status >= 0 else None, text)
         raise self._ended
@@ -189,6 +189,6 @@ def _signal_name(number: int) -> str:
         return f"signal {number}"
 
 
-def _one_line(text: str) -> str:
+def _shortened(text: str) -> str:
     text = re.sub(r"\s+", " ", text).strip()
     return text if len(text) <= 600 else f"...{text[-600:]}"

@@ -17,7 +17,7 @@ from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import IO
 
-from convnet_py.errors import ConvnetError
+from convnet_py.errors import OneLineError
 
 #: The largest release holds some hundred files of a few MB together.
 MOST_FILES = 20_000
@@ -27,7 +27,7 @@ MOST_BYTES = 1 << 30
 _IGNORED = {".git", ".svn", ".hg"}
 
 
-class SourceError(ConvnetError):
+class SourceError(OneLineError):
     """A copy of the sources that cannot be read, or must not be."""
 
 

@@ -41,14 +41,14 @@ CostValues CpuDevice::logreg_cost(const float* labels, const float* probs, int c
             ties[n] += row[n] == own[n];
         }
     }
-    CostValues cost{0, double(cases), double(cases)};
+    std::vector<double> cost{0, double(cases), double(cases)};
     for (int n = 0; n < cases; n++) {
         cost[0] -= std::log(double(own[n]));
         if (ties[n] == 0) continue;  // NaN
         cost[1] -= share_of_ties(larger[n], ties[n], 1);
         cost[2] -= share_of_ties(larger[n], ties[n], topk);
     }
-    return cost;
+    return ready(std::move(cost));
 }
 
 void CpuDevice::logreg_gradient(const float* labels, const float* probs, float* targets, int classes, int cases,
@@ -122,7 +122,7 @@ CostValues CpuDevice::crossent_cost(const float* labels, const float* probs, int
     }
     const double cost = sum(pool_, static_cast<std::int64_t>(classes) * cases,
                             [=](std::int64_t i) { return -labels[i] * guarded_log(probs[i]); });
-    return {cost, cases - correct};
+    return ready({cost, cases - correct});
 }
 
 void CpuDevice::crossent_gradient(const float* labels, const float* probs, float* targets, std::size_t count,
@@ -141,10 +141,10 @@ void CpuDevice::crossent_softmax_gradient(const float* labels, const float* prob
 }
 
 CostValues CpuDevice::crossent2_cost(const float* labels, const float* outputs, std::size_t count) {
-    return {sum(pool_, count, [=](std::int64_t i) {
+    return ready({sum(pool_, count, [=](std::int64_t i) {
         const double t = labels[i], y = outputs[i];
         return -(t * guarded_log(y) + (1 - t) * guarded_log(1 - y));
-    })};
+    })});
 }
 
 void CpuDevice::crossent2_gradient(const float* labels, const float* outputs, float* targets, std::size_t count,
@@ -161,10 +161,10 @@ void CpuDevice::crossent2_logistic_gradient(const float* labels, const float* ou
 }
 
 CostValues CpuDevice::rflickr_cost(const float* labels, const float* outputs, std::size_t count) {
-    return {sum(pool_, count, [=](std::int64_t i) {
+    return ready({sum(pool_, count, [=](std::int64_t i) {
         const double d = double(outputs[i]) - labels[i];
         return std::log1p(d * d);
-    })};
+    })});
 }
 
 void CpuDevice::rflickr_gradient(const float* labels, const float* outputs, float* targets, std::size_t count,
@@ -176,7 +176,7 @@ void CpuDevice::rflickr_gradient(const float* labels, const float* outputs, floa
 }
 
 CostValues CpuDevice::sum2_cost(const float* inputs, std::size_t count) {
-    return {sum(pool_, count, [=](std::int64_t i) { return double(inputs[i]) * inputs[i]; })};
+    return ready({sum(pool_, count, [=](std::int64_t i) { return double(inputs[i]) * inputs[i]; })});
 }
 
 void CpuDevice::sum2_gradient(const float* inputs, float* targets, std::size_t count, float coeff, Scale scale) {
@@ -184,8 +184,8 @@ void CpuDevice::sum2_gradient(const float* inputs, float* targets, std::size_t c
 }
 
 CostValues CpuDevice::gsum2_cost(const float* gates, const float* inputs, int rows, int cases) {
-    return {sum(pool_, static_cast<std::int64_t>(rows) * cases,
-                [=](std::int64_t i) { return gates[i % cases] * double(inputs[i]) * inputs[i]; })};
+    return ready({sum(pool_, static_cast<std::int64_t>(rows) * cases,
+                      [=](std::int64_t i) { return gates[i % cases] * double(inputs[i]) * inputs[i]; })});
 }
 
 void CpuDevice::gsum2_gradient(const float* gates, const float* inputs, float* targets, int rows, int cases,
@@ -223,7 +223,7 @@ CostValues CpuDevice::tica_cost(const NormShape& s, const float* images) {
     const std::size_t count = static_cast<std::size_t>(s.channels) * s.pixels * s.cases;
     std::vector<float> ticas(count);
     tica_forward(s, images, ticas.data());
-    return {sum(pool_, count, [&](std::int64_t i) { return ticas[i]; })};
+    return ready({sum(pool_, count, [&](std::int64_t i) { return ticas[i]; })});
 }
 
 void CpuDevice::tica_gradient(const NormShape& s, const float* images, const float* ticas, float* targets, float coeff,

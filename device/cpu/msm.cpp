@@ -92,7 +92,7 @@ void CpuDevice::msm_probs(const float* energies, float* probs, int classes, int 
 
 CostValues CpuDevice::msm_cost(const float* labels, const float* energies, int classes, int cases, int set_size) {
     // Which energies are largest is judged as logreg judges its probabilities.
-    CostValues cost = logreg_cost(labels, energies, classes, cases, set_size);
+    std::vector<double> cost = logreg_cost(labels, energies, classes, cases, set_size).get();
     std::vector<double> minus_log(cases, std::numeric_limits<double>::quiet_NaN());
     pool_.parallel_for(cases, 1, [&](std::int64_t begin, std::int64_t end) {
         for (std::int64_t n = begin; n < end; n++) {
@@ -105,7 +105,7 @@ CostValues CpuDevice::msm_cost(const float* labels, const float* energies, int c
     });
     cost[0] = 0;
     for (double value : minus_log) cost[0] += value;
-    return cost;
+    return ready(std::move(cost));
 }
 
 void CpuDevice::msm_gradient(const float* labels, const float* energies, float* targets, int classes, int cases,

@@ -117,7 +117,7 @@ CostValues CudaDevice::logreg_cost(const float* labels, const float* probs, int 
     Scratch<Sums<3>> results(memory_, cases);
     const Sums<3>* each = results.data();
     fold_columns("logreg cost", classes, cases, LogregOfCase{labels, probs, classes, cases, topk, results.data()});
-    return sum<3>("logreg cost", memory_, cases, [=] __device__(std::int64_t n) { return each[n]; });
+    return sum<3>("logreg cost", memory_, reports_, cases, [=] __device__(std::int64_t n) { return each[n]; });
 }
 
 void CudaDevice::logreg_gradient(const float* labels, const float* probs, float* targets, int classes, int cases,
@@ -145,7 +145,7 @@ CostValues CudaDevice::crossent_cost(const float* labels, const float* probs, in
     Scratch<Sums<2>> results(memory_, cases);
     const Sums<2>* each = results.data();
     fold_columns("crossent cost", classes, cases, CrossentOfCase{labels, probs, cases, results.data()});
-    return sum<2>("crossent cost", memory_, cases, [=] __device__(std::int64_t n) { return each[n]; });
+    return sum<2>("crossent cost", memory_, reports_, cases, [=] __device__(std::int64_t n) { return each[n]; });
 }
 
 void CudaDevice::crossent_gradient(const float* labels, const float* probs, float* targets, std::size_t count,
@@ -169,7 +169,7 @@ void CudaDevice::crossent_softmax_gradient(const float* labels, const float* pro
 
 CostValues CudaDevice::crossent2_cost(const float* labels, const float* outputs, std::size_t count) {
     select();
-    return sum<1>("crossent2 cost", memory_, count, [=] __device__(std::int64_t i) {
+    return sum<1>("crossent2 cost", memory_, reports_, count, [=] __device__(std::int64_t i) {
         const double t = labels[i], y = outputs[i];
         return Sums<1>{{-(t * guarded_log(y) + (1 - t) * guarded_log(1 - y))}};
     });
@@ -193,7 +193,7 @@ void CudaDevice::crossent2_logistic_gradient(const float* labels, const float* o
 
 CostValues CudaDevice::rflickr_cost(const float* labels, const float* outputs, std::size_t count) {
     select();
-    return sum<1>("rflickr cost", memory_, count, [=] __device__(std::int64_t i) {
+    return sum<1>("rflickr cost", memory_, reports_, count, [=] __device__(std::int64_t i) {
         const double d = double(outputs[i]) - labels[i];
         return Sums<1>{{log1p(d * d)}};
     });
@@ -210,7 +210,7 @@ void CudaDevice::rflickr_gradient(const float* labels, const float* outputs, flo
 
 CostValues CudaDevice::sum2_cost(const float* inputs, std::size_t count) {
     select();
-    return sum<1>("sum2 cost", memory_, count,
+    return sum<1>("sum2 cost", memory_, reports_, count,
                   [=] __device__(std::int64_t i) { return Sums<1>{{double(inputs[i]) * inputs[i]}}; });
 }
 
@@ -222,9 +222,9 @@ void CudaDevice::sum2_gradient(const float* inputs, float* targets, std::size_t 
 
 CostValues CudaDevice::gsum2_cost(const float* gates, const float* inputs, int rows, int cases) {
     select();
-    return sum<1>("gsum2 cost", memory_, static_cast<std::int64_t>(rows) * cases, [=] __device__(std::int64_t i) {
-        return Sums<1>{{gates[i % cases] * double(inputs[i]) * inputs[i]}};
-    });
+    return sum<1>(
+        "gsum2 cost", memory_, reports_, static_cast<std::int64_t>(rows) * cases,
+        [=] __device__(std::int64_t i) { return Sums<1>{{gates[i % cases] * double(inputs[i]) * inputs[i]}}; });
 }
 
 void CudaDevice::gsum2_gradient(const float* gates, const float* inputs, float* targets, int rows, int cases,
@@ -256,7 +256,8 @@ CostValues CudaDevice::tica_cost(const NormShape& s, const float* images) {
     Scratch<float> scratch(memory_, count);
     const float* ticas = scratch.data();
     tica_forward(s, images, scratch.data());
-    return sum<1>("tica cost", memory_, count, [=] __device__(std::int64_t i) { return Sums<1>{{ticas[i]}}; });
+    return sum<1>("tica cost", memory_, reports_, count,
+                  [=] __device__(std::int64_t i) { return Sums<1>{{ticas[i]}}; });
 }
 
 void CudaDevice::tica_gradient(const NormShape& s, const float* images, const float* ticas, float* targets, float coeff,

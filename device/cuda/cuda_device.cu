@@ -10,25 +10,37 @@
 
 namespace convnet::cuda {
 
+namespace {
+
+std::string text_of(std::size_t bytes) {
+    return bytes < 1 << 20 ? std::to_string((bytes + 1023) >> 10) + " KiB" : std::to_string(bytes >> 20) + " MiB";
+}
+
+}  // namespace
+
 Memory::~Memory() {
     cudaSetDevice(gpu_);
     give_back();
 }
 
 void Memory::give_back() {
-    for (const auto& [bytes, memory] : free_) {
-        sizes_.erase(memory);
-        cudaFree(memory);
+    for (Free* kept : {&free_matrices_, &free_scratch_}) {
+        for (const auto& [bytes, memory] : *kept) {
+            blocks_.erase(memory);
+            cudaFree(memory);
+        }
+        kept->clear();
     }
-    free_.clear();
 }
 
-void* Memory::allocate(std::size_t bytes) {
+void* Memory::allocate(std::size_t bytes, Use use) {
     const std::lock_guard<std::mutex> lock(mutex_);
     if (bytes == 0) bytes = sizeof(float);  // a pointer of its own, as for any size
-    if (const auto found = free_.find(bytes); found != free_.end()) {
+    Free& kept = free(use);
+    const auto found = use == Use::matrix ? kept.find(bytes) : kept.lower_bound(bytes);
+    if (found != kept.end()) {
         void* memory = found->second;
-        free_.erase(found);
+        kept.erase(found);
         return memory;
     }
     void* memory = nullptr;
@@ -43,17 +55,17 @@ void* Memory::allocate(std::size_t bytes) {
         std::size_t free = 0, total = 0;
         cudaMemGetInfo(&free, &total);
         throw std::runtime_error("CUDA: GPU " + std::to_string(gpu_) + " is out of memory: asked for " +
-                                 std::to_string(bytes >> 20) + " MiB, " + std::to_string(free >> 20) + " of " +
-                                 std::to_string(total >> 20) + " MiB are free");
+                                 text_of(bytes) + ", " + text_of(free) + " of " + text_of(total) + " are free");
     }
     check(status, "allocation");
-    sizes_[memory] = bytes;
+    blocks_[memory] = {bytes, use};
     return memory;
 }
 
 void Memory::release(void* memory) {
     const std::lock_guard<std::mutex> lock(mutex_);
-    free_.emplace(sizes_.at(memory), memory);
+    const Block& block = blocks_.at(memory);
+    free(block.use).emplace(block.bytes, memory);
 }
 
 Staging::Staging(Memory& memory) : memory_(memory) {
@@ -88,7 +100,7 @@ Staging::Buffer& Staging::next(std::size_t count) {
     release(buffer);
     const std::size_t bytes = count * sizeof(float);
     check(cudaHostAlloc(&buffer.host, bytes, cudaHostAllocDefault), "page-locked host memory");
-    buffer.device = static_cast<float*>(memory_.allocate(bytes));
+    buffer.device = static_cast<float*>(memory_.allocate(bytes, Memory::Use::matrix));
     // A kernel that had this memory before may still run.
     check(cudaEventRecord(buffer.taken), "staging");
     buffer.capacity = count;
@@ -128,6 +140,36 @@ void Staging::copy_cases(const float* host, std::int64_t rows, std::int64_t tota
     check(cudaEventRecord(buffer.taken), "staging");
 }
 
+struct Reports::Report {
+    static constexpr int most_values = 3;
+
+    double* values = nullptr;
+    cudaEvent_t sent = nullptr;
+
+    Report() {
+        check(cudaEventCreateWithFlags(&sent, cudaEventDisableTiming), "report of a cost");
+        check(cudaHostAlloc(&values, most_values * sizeof(double), cudaHostAllocDefault), "page-locked host memory");
+    }
+    ~Report() {
+        cudaEventDestroy(sent);
+        cudaFreeHost(values);
+    }
+};
+
+CostValues Reports::send(const char* operation, const double* values, int count) {
+    const auto found =
+        std::find_if(reports_.begin(), reports_.end(), [](const auto& kept) { return kept.use_count() == 1; });
+    std::shared_ptr<Report> report = found == reports_.end() ? std::make_shared<Report>() : *found;
+    if (found == reports_.end())  // and another one, for the minibatch after this
+        reports_.insert(reports_.end(), {report, std::make_shared<Report>()});
+    check(cudaMemcpyAsync(report->values, values, count * sizeof(double), cudaMemcpyDeviceToHost), operation);
+    check(cudaEventRecord(report->sent), operation);
+    return std::async(std::launch::deferred, [=] {
+        check(cudaEventSynchronize(report->sent), operation);
+        return std::vector<double>(report->values, report->values + count);
+    });
+}
+
 namespace {
 
 int selected(int gpu) {
@@ -152,7 +194,7 @@ std::string CudaDevice::name() const {
 
 float* CudaDevice::allocate(std::size_t count) {
     select();
-    return static_cast<float*>(memory_.allocate(count * sizeof(float)));
+    return static_cast<float*>(memory_.allocate(count * sizeof(float), Memory::Use::matrix));
 }
 
 void CudaDevice::release(float* memory) { memory_.release(memory); }

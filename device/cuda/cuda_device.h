@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <mutex>
 #include <set>
 #include <string>
@@ -18,24 +19,34 @@
 
 namespace convnet::cuda {
 
-// Memory of one GPU. What is released is kept for the next request of the same size: cudaMalloc and cudaFree wait for
-// the GPU. Work on the default stream runs in order, so memory may go to its next user while its last kernel still
-// runs.
+// Memory of one GPU. What is released is kept for the next request: cudaMalloc and cudaFree wait for the GPU. Work on
+// the default stream runs in order, so memory may go to its next user while its last kernel still runs.
 class Memory {
 public:
+    // Matrices stay, and get memory of their very size. Scratch memory is given back when a method ends, and may be
+    // larger than asked for: a shorter minibatch needs none of its own. The two are kept apart, so that a training
+    // step finds all that the one before it had.
+    enum class Use { matrix, scratch };
+
     explicit Memory(int gpu) : gpu_(gpu) {}
     ~Memory();
 
-    void* allocate(std::size_t bytes);
+    void* allocate(std::size_t bytes, Use use);
     void release(void* memory);
 
 private:
+    struct Block {
+        std::size_t bytes;
+        Use use;
+    };
+    using Free = std::multimap<std::size_t, void*>;  // by bytes
+    Free& free(Use use) { return use == Use::matrix ? free_matrices_ : free_scratch_; }
     void give_back();
 
     const int gpu_;
     std::mutex mutex_;
-    std::unordered_map<void*, std::size_t> sizes_;
-    std::multimap<std::size_t, void*> free_;
+    std::unordered_map<void*, Block> blocks_;
+    Free free_matrices_, free_scratch_;
 };
 
 // A block of a GPU's memory until the end of a method. Values are of type T.
@@ -43,7 +54,7 @@ template <class T>
 class Scratch {
 public:
     Scratch(Memory& memory, std::size_t count)
-        : memory_(memory), data_(static_cast<T*>(memory.allocate(count * sizeof(T)))) {}
+        : memory_(memory), data_(static_cast<T*>(memory.allocate(count * sizeof(T), Memory::Use::scratch))) {}
     ~Scratch() { memory_.release(data_); }
     Scratch(const Scratch&) = delete;
     Scratch& operator=(const Scratch&) = delete;
@@ -84,6 +95,17 @@ private:
     int turn_ = 0;
 };
 
+// Costs on their way to the host, each in page-locked memory of its own until nobody asks for it any more.
+class Reports {
+public:
+    // Copies values from the GPU's memory, in order with the kernels; what it returns waits for that copy alone.
+    CostValues send(const char* operation, const double* values, int count);
+
+private:
+    struct Report;
+    std::vector<std::shared_ptr<Report>> reports_;
+};
+
 class CudaDevice final : public Device {
 public:
     CudaDevice(int gpu, bool tf32);
@@ -104,6 +126,7 @@ private:
     Memory memory_;
     Blas blas_;
     Staging staging_;
+    Reports reports_;
     std::set<int> asked_;  // the other GPUs of reach()
 };
 

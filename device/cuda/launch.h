@@ -9,10 +9,19 @@
 
 namespace convnet::cuda {
 
-// A sticky error (an illegal address, say) shows at whichever call comes next; `operation` says which one that was.
+// Errors of kernels that failed while they ran: illegal address, timeout, and stack to launch failure.
+inline bool is_sticky(cudaError_t status) {
+    const int code = status;
+    return code == cudaErrorIllegalAddress || code == 702 || (code >= 714 && code <= cudaErrorLaunchFailure);
+}
+
+// Whichever call comes next returns a sticky error, and so do all after it; `operation` says which one that was.
 inline void check(cudaError_t status, const char* operation) {
-    if (status != cudaSuccess)
-        throw std::runtime_error(std::string("CUDA: ") + operation + ": " + cudaGetErrorString(status));
+    if (status == cudaSuccess) return;
+    const std::string hint =
+        "; the fault may be that of an operation before it, which CUDA_LAUNCH_BLOCKING=1 in the environment names";
+    throw std::runtime_error(std::string("CUDA: ") + operation + ": " + cudaGetErrorString(status) +
+                             (is_sticky(status) ? hint : ""));
 }
 inline void check_launch(const char* operation) { check(cudaGetLastError(), operation); }
 

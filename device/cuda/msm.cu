@@ -108,15 +108,19 @@ void CudaDevice::msm_probs(const float* energies, float* probs, int classes, int
 
 CostValues CudaDevice::msm_cost(const float* labels, const float* energies, int classes, int cases, int set_size) {
     // Which energies are largest is judged as logreg judges its probabilities.
-    CostValues cost = logreg_cost(labels, energies, classes, cases, set_size);
+    const CostValues judged = logreg_cost(labels, energies, classes, cases, set_size);
     Scratch<double> memory(memory_, Lattice::values(classes, cases, set_size));
     const Lattice lattice = Lattice::in(memory.data(), energies, nullptr, classes, cases, set_size);
     build(lattice);
-    cost[0] = sum<1>("msm cost", memory_, cases, [=] __device__(std::int64_t i) {
+    const CostValues cost = sum<1>("msm cost", memory_, reports_, cases, [=] __device__(std::int64_t i) {
         const int n = static_cast<int>(i);
         return Sums<1>{{is_class(labels[n], classes) ? -lattice.log_marginal(static_cast<int>(labels[n]), n) : nan}};
-    })[0];
-    return cost;
+    });
+    return std::async(std::launch::deferred, [=] {
+        std::vector<double> values = judged.get();
+        values[0] = cost.get()[0];
+        return values;
+    });
 }
 
 void CudaDevice::msm_gradient(const float* labels, const float* energies, float* targets, int classes, int cases,

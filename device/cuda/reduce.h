@@ -36,9 +36,10 @@ __global__ void sum_kernel(std::int64_t count, Sums<values>* partials, Term term
         for (int v = 0; v < values; v++) partials[blockIdx.x].values[v] = totals[v][0];
 }
 
-// The sums of term(i) over all i below count; term: a __device__ lambda that returns Sums<values>.
+// The sums of term(i) over all i below count; term: a __device__ lambda that returns Sums<values>. The host goes on
+// while they are computed and copied.
 template <int values, class Term>
-CostValues sum(const char* operation, Memory& memory, std::int64_t count, Term term) {
+CostValues sum(const char* operation, Memory& memory, Reports& reports, std::int64_t count, Term term) {
     constexpr std::int64_t terms_per_block = 8 * threads_per_block, most_blocks = 1024;
     const std::int64_t wanted = (count + terms_per_block - 1) / terms_per_block;
     const int blocks = static_cast<int>(wanted < 1 ? 1 : wanted > most_blocks ? most_blocks : wanted);
@@ -47,9 +48,7 @@ CostValues sum(const char* operation, Memory& memory, std::int64_t count, Term t
     sum_kernel<<<blocks, threads_per_block>>>(count, partials.data(), term);
     sum_kernel<<<1, threads_per_block>>>(blocks, total.data(), [=] __device__(std::int64_t i) { return each[i]; });
     check_launch(operation);
-    Sums<values> host;
-    check(cudaMemcpy(&host, total.data(), sizeof host, cudaMemcpyDeviceToHost), operation);
-    return CostValues(host.values, host.values + values);
+    return reports.send(operation, total.data()->values, values);
 }
 
 // Threads that share a column: a block takes 8 columns, a sector of memory in every row, and 32 rows at a time, so that

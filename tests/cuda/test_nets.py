@@ -106,7 +106,7 @@ def test_out_of_memory_is_one_line(run, tmp_path: Path) -> None:
         "--data-provider=dummy-lr-1", "--dummy-cases=1000000", "--mini=1000000",
     )  # fmt: skip
     assert done.returncode == 1
-    asked = r"convnet: CUDA: GPU 0 is out of memory: asked for 3814697 MiB, \d+ of \d+ MiB are free\n"
+    asked = r"convnet: CUDA: GPU 0 is out of memory: asked for 3814697 MiB, \d+ [KM]iB of \d+ [KM]iB are free\n"
     assert re.fullmatch(r"(convnet: warning: .*\n)*" + asked, done.stderr), done.stderr
     assert not trace.exists()
 
