@@ -1,6 +1,7 @@
 // Streams and events (spec 6.6). See streams.h.
 #include "streams.h"
 
+#include <algorithm>
 #include <chrono>
 #include <cstdint>
 #include <deque>
@@ -8,7 +9,6 @@
 #include <memory>
 #include <mutex>
 #include <random>
-#include <set>
 #include <vector>
 
 #include "runtime.h"
@@ -22,6 +22,7 @@ struct convnet_emulation_stream {
     const bool waits;  // for the device's default stream, and that one for it
     std::deque<Work> pending;
     std::uint64_t asked = 0, done = 0;  // how much work
+    unsigned pace = 1;                  // where streams are shuffled
 };
 
 struct convnet_emulation_event {
@@ -53,8 +54,8 @@ Mode mode() {
 std::recursive_mutex mutex;
 using Lock = std::lock_guard<std::recursive_mutex>;
 
-std::set<Stream*>& streams() {
-    static auto* streams = new std::set<Stream*>;  // never destroyed, like the default streams
+std::vector<Stream*>& streams() {
+    static auto* streams = new std::vector<Stream*>;  // never destroyed, like the default streams
     return *streams;
 }
 
@@ -67,7 +68,7 @@ int current_device() {
 Stream& default_stream(int device) {
     static auto* defaults = new std::map<int, Stream*>;
     Stream*& stream = (*defaults)[device];
-    if (!stream) streams().insert(stream = new Stream(device, true));
+    if (!stream) streams().push_back(stream = new Stream(device, true));
     return *stream;
 }
 
@@ -107,13 +108,13 @@ void put_off_until_neighbours_are_done(Stream& stream) {
     }
 }
 
+// A stream that stands still for a while, as another one runs ahead, shows more than one that lags by chance.
 void do_some() {
+    constexpr unsigned work_at_one_pace = 64, fastest = 2;
     static std::minstd_rand random(1);
-    for (auto times = random() % 3; times > 0; times--) {
-        std::vector<Stream*> waiting;
-        for (Stream* stream : streams())
-            if (!stream->pending.empty()) waiting.push_back(stream);
-        if (!waiting.empty()) do_next(*waiting[random() % waiting.size()]);
+    for (Stream* stream : streams()) {
+        if (random() % work_at_one_pace == 0) stream->pace = random() % (fastest + 1);
+        for (unsigned i = 0; i < stream->pace && !stream->pending.empty(); i++) do_next(*stream);
     }
 }
 
@@ -158,7 +159,7 @@ using namespace convnet_emulation;
 cudaError_t cudaStreamCreateWithFlags(cudaStream_t* stream, unsigned int flags) {
     const Lock lock(mutex);
     *stream = new Stream(current_device(), !(flags & cudaStreamNonBlocking));
-    streams().insert(*stream);
+    streams().push_back(*stream);
     return cudaSuccess;
 }
 
@@ -168,7 +169,7 @@ cudaError_t cudaStreamDestroy(cudaStream_t stream) {
     if (is_default(stream)) return set_last_error(cudaErrorInvalidResourceHandle);
     const Lock lock(mutex);
     finish_all();  // what others wait for may be behind it
-    streams().erase(stream);
+    streams().erase(std::find(streams().begin(), streams().end(), stream));
     delete stream;
     return cudaSuccess;
 }

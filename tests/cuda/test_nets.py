@@ -5,9 +5,11 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-import h5py
 import numpy as np
 import pytest
+
+from convnet_py import checkpoint
+from convnet_py.trace import read_trace
 
 LAYER_DEFS = Path(__file__).parents[2] / "layer_defs"
 
@@ -30,23 +32,50 @@ def test_net_agrees_with_torch(net: list[str], gpus: str, run) -> None:
     assert "ok" in done.stdout
 
 
+def check_same(arrays: dict[str, np.ndarray], others: dict[str, np.ndarray]) -> None:
+    assert others.keys() == arrays.keys()
+    for name, values in arrays.items():
+        np.testing.assert_array_equal(others[name], values, err_msg=name)
+
+
 def test_mapping_of_devices_changes_no_bit(tmp_path: Path, run) -> None:
+    """Nor does it where one GPU cannot reach the memory of another."""
     traces = []
-    for gpus in ("0,0,0", "0,1,0", "-1,-1,-1"):
-        file = tmp_path / f"{gpus}.h5"
-        done = run("convnet_py.cli", "compare", "--engines=rebuilt:cuda", f"--hdf5={file}", f"--gpu={gpus}", *GRADCHECK)
+    for gpus, peers in (("0,0,0", "1"), ("0,1,0", "1"), ("0,1,0", "0"), ("-1,-1,-1", "1")):
+        file = tmp_path / f"{gpus}-{peers}.h5"
+        done = run("convnet_py.cli", "compare", "--engines=rebuilt:cuda", f"--hdf5={file}", f"--gpu={gpus}", *GRADCHECK,
+                   CONVNET_WITNESS_PEERS=peers)  # fmt: skip
         assert done.returncode == 0, done.stderr
-        with h5py.File(file) as trace:
-            arrays: dict[str, np.ndarray] = {}
-            trace.visititems(
-                lambda key, item, into=arrays: into.update({key: item[()]}) if hasattr(item, "shape") else None
-            )
-        traces.append(arrays)
+        traces.append(read_trace(file).arrays)
     assert len(traces[0]) > 100
     for other in traces[1:]:
-        assert other.keys() == traces[0].keys()
-        for key, values in traces[0].items():
-            np.testing.assert_array_equal(other[key], values, err_msg=key)
+        check_same(traces[0], other)
+
+
+def weights(saved: checkpoint.Checkpoint) -> dict[str, np.ndarray]:
+    return {
+        f"{name} {key} {i}": values
+        for name, layer in saved.layers.items()
+        for key in ("weights", "weightsInc", "biases", "biasesInc")
+        for i, values in enumerate(layer.get(key, []))
+    }
+
+
+def test_work_that_is_put_off_changes_no_bit(tmp_path: Path, run) -> None:
+    """Whenever a GPU gets to its work, copies of data and costs included: what has to wait for it does."""
+    saved = []
+    for streams in ("eager", "lazy", "shuffled"):
+        files = [*DIGITS, "--mini=8", "--train-range=1", "--test-range=6", "--test-freq=1", "--epochs=1"]
+        done = run("convnet_py.cli", "train", "--device=cuda", f"--save-path={tmp_path / streams}", *files,
+                   CONVNET_EMULATION_STREAMS=streams)  # fmt: skip
+        assert done.returncode == 0, done.stderr
+        [path] = (tmp_path / streams).glob("*/1.1")
+        saved.append(checkpoint.read(path))
+    eager, *others = saved
+    assert eager.train_outputs[-1].cases > 8 * 8
+    for other in others:
+        assert other.train_outputs == eager.train_outputs and other.test_outputs == eager.test_outputs
+        check_same(weights(eager), weights(other))
 
 
 def test_devices_are_listed(run) -> None:
@@ -80,16 +109,7 @@ def test_training_on_a_gpu_by_default_and_on_from_a_checkpoint(run, tmp_path: Pa
     [folder] = parts.iterdir()
     assert run("convnet_py.cli", "train", "-f", folder, "--epochs=2").returncode == 0
     [one], [other] = whole.glob("*/2.1"), parts.glob("*/2.1")
-    with h5py.File(one) as a, h5py.File(other) as b:
-        compared = []
-
-        def same(key: str, item) -> None:
-            if isinstance(item, h5py.Dataset) and "weights" in key:
-                np.testing.assert_array_equal(item[()], b[key][()], err_msg=key)
-                compared.append(key)
-
-        a.visititems(same)
-    assert compared
+    check_same(weights(checkpoint.read(one)), weights(checkpoint.read(other)))
 
 
 def test_out_of_memory_is_one_line(run, tmp_path: Path) -> None:
