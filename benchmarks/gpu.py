@@ -170,7 +170,7 @@ def images_per_second(run: Callable[[], None], images: int, seconds_in_all: floa
     return images / shortest
 
 
-def steps(cases: int, minibatches: int = 8) -> None:
+def steps(cases: int, minibatches: int = 16) -> None:
     import step
 
     print(f"PyTorch {step.torch.__version__}")

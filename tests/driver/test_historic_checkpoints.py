@@ -404,6 +404,7 @@ def test_an_attack_in_a_checkpoint_is_refused_by_name(tmp_path):
     ("change", "message"),
     [
         (lambda state: state["layers"]["conv1"].update(type="cost.dce"), "'cost.dce' has no counterpart"),
+        (lambda state: state["layers"]["conv1"].update(type="a\nb\x1b"), r"type 'a\\nb\\x1b' has no counterpart"),
         (lambda state: state["layers"]["conv1"].update(gpu=[0, 1]), "several devices for one layer"),
         (lambda state: state["layers"]["conv1"].update(inputs=["conv1"]), "among its own inputs"),
         (lambda state: state["layers"]["conv1"].update(inputs=["none"]), "its inputs are not in the net"),

@@ -3,6 +3,8 @@
 Tolerances of fp32 are those of ``convnet compare`` between CPU engines: a GPU adds in another order, no less exactly.
 TF32 keeps 10 bits of a factor: 2^-11 for each of two, over sums of some thousand products with random signs, a few
 times that of the largest value; layers follow one another, hence 1e-2.
+
+CONVNET_TEST_CASES gives minibatches fewer cases than the 128 of a GPU, for an emulated one (tests/cuda).
 """
 
 from __future__ import annotations
@@ -11,6 +13,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -20,15 +23,15 @@ from convnet_py.engines import make_engine
 from convnet_py.layers import read_net
 
 LAYER_DEFS = Path(__file__).parents[2] / "layer_defs"
+CASES = int(os.environ.get("CONVNET_TEST_CASES", 128))
 TF32 = ["--tolerance-activations=1e-2", "--tolerance-gradients=3e-2", "--tolerance-weights=1e-2"]
 NETS = {
-    "digits": ["--data-provider=digits", "--mini=100"],
-    "gradcheck": ["--data-provider=dummy-lr-192", "--num-gpus=3", "--gpu=0,0,0", "--dummy-cases=64", "--mini=64"],
+    "digits": ["--data-provider=digits"],
+    "gradcheck": ["--data-provider=dummy-lr-192", "--num-gpus=3", "--gpu=0,0,0"],
     "cifar-quick": ["--data-provider=dummy-labeled-3072"],
     "cifar-conv-local": ["--data-provider=dummy-labeled-1728"],
-    "alexnet-2012": ["--data-provider=dummy-labeled-150528", "--dummy-classes=1000", "--dummy-cases=128",
-                     "--num-gpus=2", "--gpu=0,0"],
-}  # fmt: skip
+    "alexnet-2012": ["--data-provider=dummy-labeled-150528", "--dummy-classes=1000", "--num-gpus=2", "--gpu=0,0"],
+}
 
 
 def files(net: str) -> list[str]:
@@ -50,13 +53,15 @@ def torch_place() -> str:
 def test_net_agrees_with_torch(net: str, place: str) -> None:
     tolerances = TF32 if place == "tf32" else []
     engines = f"--engines=rebuilt:{place},{torch_place()}"
-    done = convnet("compare", engines, "--batches=0", *NETS[net], *files(net), *tolerances)
+    cases = (f"--mini={CASES}", f"--dummy-cases={CASES}")
+    done = convnet("compare", engines, "--batches=0", *cases, *NETS[net], *files(net), *tolerances)
     assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-2000:]
 
 
 def test_gradients_against_differences() -> None:
-    net = NETS["gradcheck"][:3]
-    done = convnet("check-grads", "--device=cuda", "--mini=16", "--dummy-cases=16", *net, *files("gradcheck"))
+    cases = min(16, CASES)
+    done = convnet("check-grads", "--device=cuda", f"--mini={cases}", f"--dummy-cases={cases}", *NETS["gradcheck"],
+                   *files("gradcheck"))  # fmt: skip
     assert done.returncode == 0, done.stdout[-4000:] + done.stderr
     assert "ALL 33 TESTS PASSED" in done.stdout
 
@@ -72,13 +77,13 @@ def test_digits_are_learned(tmp_path: Path) -> None:
     assert error <= 0.02, tested.stdout[-1000:]
 
 
-def engine(mini: int = 128, **more):
+def engine():
     layers = read_net(
         LAYER_DEFS / "cifar-quick" / "layers.cfg", LAYER_DEFS / "cifar-quick" / "params.cfg", data_dims=[3072, 1],
         num_gpus=1, num_classes=10, rng=np.random.RandomState(0),
     )  # fmt: skip
-    return layers, make_engine("rebuilt", layers, device_ids=[0], minibatch_size=mini, weight_update_freq=1, seed=0,
-                               threads=1, transfers="peer", device="cuda", **more)  # fmt: skip
+    return layers, make_engine("rebuilt", layers, device_ids=[0], minibatch_size=CASES, weight_update_freq=1, seed=0,
+                               threads=1, transfers="peer", device="cuda")  # fmt: skip
 
 
 def batch(cases: int) -> list[np.ndarray]:
@@ -93,9 +98,9 @@ def train(net, data: list[np.ndarray]) -> None:
 
 def test_memory_stays_flat() -> None:
     _, net = engine()
-    train(net, batch(128))
+    train(net, batch(CASES))
     before = _device.list_gpus()[0]["free_bytes"]
-    train(net, batch(128 * 200))
+    train(net, batch(CASES * 200))
     assert _device.list_gpus()[0]["free_bytes"] == before
 
 
@@ -103,22 +108,27 @@ def test_repeats_bit_for_bit() -> None:
     weights = []
     for _ in range(2):
         layers, net = engine()
-        train(net, batch(128 * 8 + 5))
+        train(net, batch(CASES * 8 + 1))
         net.sync_with_host()
         weights.append([a.copy() for layer in layers.values() for a in layer.get("weights", ())])
     for one, other in zip(*weights, strict=True):
         np.testing.assert_array_equal(one, other)
 
 
-@pytest.mark.parametrize("library", ["torch", "cupy", "pycuda"])
+@pytest.mark.parametrize("library", ["torch", "cupy", "pycuda", "numpy"])
 def test_activations_are_seen_without_a_copy(library: str) -> None:
     module = pytest.importorskip(library)
     layers, net = engine()
-    net.start_batch(batch(128), 0.0, True)
+    net.start_batch(batch(CASES), 0.0, True)
     net.finish_batch()
     name = next(name for name, layer in layers.items() if layer["type"] == "softmax")
     array = net.activations(name)
-    if library == "torch":
+    if library == "numpy":
+        if not _device.list_gpus()[0]["name"].startswith("CUDA emulation"):
+            pytest.skip("NumPy sees the memory of emulated GPUs only")
+        seen = np.asarray(SimpleNamespace(__array_interface__=array.__cuda_array_interface__))
+        sums, pointer = seen.sum(0), seen.ctypes.data
+    elif library == "torch":
         if not module.cuda.is_available():
             pytest.skip("this PyTorch has no CUDA")
         seen = module.as_tensor(array, device="cuda")
