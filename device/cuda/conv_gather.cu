@@ -197,7 +197,7 @@ private:
             const int y = g_.y.source_first + part_.position / g_.x.count + tap.y;
             const int x = g_.x.source_first + part_.position % g_.x.count + tap.x;
             present = present && inside(y, x);
-            weights += (y * g_.source_x + x) * g_.module_weights;
+            if (present) weights += (y * g_.source_x + x) * g_.module_weights;
         }
         weights_[i] = present ? load_quad(weights) : Quad{};
     }
