@@ -9,10 +9,10 @@
 
 namespace convnet::cuda {
 
-// Errors of kernels that failed while they ran: illegal address, timeout, and stack to launch failure.
+// Errors of kernels that failed while they ran; the last range is of faults in code and addresses.
 inline bool is_sticky(cudaError_t status) {
-    const int code = status;
-    return code == cudaErrorIllegalAddress || code == 702 || (code >= 714 && code <= cudaErrorLaunchFailure);
+    return status == cudaErrorIllegalAddress || status == cudaErrorLaunchTimeout ||
+           (status >= cudaErrorHardwareStackError && status <= cudaErrorLaunchFailure);
 }
 
 // Whichever call comes next returns a sticky error, and so do all after it; `operation` says which one that was.

@@ -11,6 +11,7 @@
 #include <map>
 #include <mutex>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "runtime.h"
@@ -18,9 +19,6 @@
 
 namespace convnet_emulation {
 namespace {
-
-thread_local cudaError_t last_error = cudaSuccess;
-thread_local int current_device = 0;
 
 std::atomic<int>& device_count() {
     static std::atomic<int> count(positive_from_environment("CONVNET_EMULATION_DEVICES", 1));
@@ -56,7 +54,7 @@ public:
         if (posix_memalign(&pointer, alignment, bytes) != 0) return nullptr;
         if (emulation_poisons()) std::memset(pointer, poison, bytes);
         std::lock_guard<std::mutex> lock(mutex_);
-        by_address_[static_cast<char*>(pointer)] = {bytes, side, current_device};
+        by_address_[static_cast<char*>(pointer)] = {bytes, side, caller().device};
         return pointer;
     }
 
@@ -133,11 +131,6 @@ void set_device_count(int count) {
     device_count() = count;
 }
 
-cudaError_t set_last_error(cudaError_t error) {
-    if (error != cudaSuccess) last_error = error;
-    return error;
-}
-
 cudaError_t check_symbol(std::size_t size, std::size_t offset, std::size_t bytes) {
     const bool fits = offset <= size && bytes <= size - offset;
     return set_last_error(fits ? cudaSuccess : cudaErrorInvalidValue);
@@ -147,13 +140,9 @@ cudaError_t check_symbol(std::size_t size, std::size_t offset, std::size_t bytes
 
 using namespace convnet_emulation;
 
-cudaError_t cudaGetLastError() {
-    const cudaError_t error = last_error;
-    last_error = cudaSuccess;
-    return error;
-}
+cudaError_t cudaGetLastError() { return std::exchange(caller().last_error, cudaSuccess); }
 
-cudaError_t cudaPeekAtLastError() { return last_error; }
+cudaError_t cudaPeekAtLastError() { return caller().last_error; }
 
 namespace {
 
@@ -177,8 +166,10 @@ constexpr ErrorText error_texts[] = {
     {cudaErrorNotReady, "cudaErrorNotReady", "device not ready"},
     {cudaErrorIllegalAddress, "cudaErrorIllegalAddress", "an illegal memory access was encountered"},
     {cudaErrorLaunchOutOfResources, "cudaErrorLaunchOutOfResources", "too many resources requested for launch"},
+    {cudaErrorLaunchTimeout, "cudaErrorLaunchTimeout", "the launch timed out and was terminated"},
     {cudaErrorPeerAccessAlreadyEnabled, "cudaErrorPeerAccessAlreadyEnabled", "peer access is already enabled"},
     {cudaErrorPeerAccessNotEnabled, "cudaErrorPeerAccessNotEnabled", "peer access has not been enabled"},
+    {cudaErrorHardwareStackError, "cudaErrorHardwareStackError", "hardware stack error"},
     {cudaErrorLaunchFailure, "cudaErrorLaunchFailure", "unspecified launch failure"},
     {cudaErrorNotSupported, "cudaErrorNotSupported", "operation not supported"},
     {cudaErrorUnknown, "cudaErrorUnknown", "unknown error"},
@@ -209,12 +200,12 @@ cudaError_t cudaGetDeviceCount(int* count) {
 
 cudaError_t cudaSetDevice(int device) {
     if (!is_device(device)) return set_last_error(cudaErrorInvalidDevice);
-    current_device = device;
+    caller().device = device;
     return cudaSuccess;
 }
 
 cudaError_t cudaGetDevice(int* device) {
-    *device = current_device;
+    *device = caller().device;
     return cudaSuccess;
 }
 
@@ -279,7 +270,7 @@ cudaError_t cudaDeviceSetCacheConfig(cudaFuncCache) { return cudaSuccess; }
 
 cudaError_t cudaDeviceReset() {
     finish_all();
-    Allocations::all().free_all(current_device);
+    Allocations::all().free_all(caller().device);
     return cudaSuccess;
 }
 
@@ -296,9 +287,9 @@ std::mutex peers_mutex;
 std::map<std::pair<int, int>, bool> peers;
 
 cudaError_t set_peer_access(int peer, bool enabled, cudaError_t already) {
-    if (!is_device(peer) || peer == current_device) return set_last_error(cudaErrorInvalidDevice);
+    if (!is_device(peer) || peer == caller().device) return set_last_error(cudaErrorInvalidDevice);
     std::lock_guard<std::mutex> lock(peers_mutex);
-    bool& access = peers[{current_device, peer}];
+    bool& access = peers[{caller().device, peer}];
     if (access == enabled) return set_last_error(already);
     access = enabled;
     return cudaSuccess;

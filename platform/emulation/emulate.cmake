@@ -8,7 +8,7 @@ set(CONVNET_EMULATION_DIR ${CMAKE_CURRENT_LIST_DIR})
 if(NOT TARGET convnet_emulation)
   add_library(convnet_emulation STATIC
     ${CONVNET_EMULATION_DIR}/api.cpp ${CONVNET_EMULATION_DIR}/fiber.cpp ${CONVNET_EMULATION_DIR}/runtime.cpp
-    ${CONVNET_EMULATION_DIR}/streams.cpp)
+    ${CONVNET_EMULATION_DIR}/state.cpp ${CONVNET_EMULATION_DIR}/streams.cpp)
   set_target_properties(convnet_emulation PROPERTIES
     CXX_STANDARD 17 CXX_STANDARD_REQUIRED ON POSITION_INDEPENDENT_CODE ON)
   target_include_directories(convnet_emulation INTERFACE ${CONVNET_EMULATION_DIR}/include)

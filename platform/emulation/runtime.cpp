@@ -4,11 +4,9 @@
 
 #include <algorithm>
 #include <atomic>
-#include <cerrno>
 #include <condition_variable>
 #include <cstdint>
 #include <cstdio>
-#include <cstdlib>
 #include <cstring>
 #include <exception>
 #include <list>
@@ -507,38 +505,6 @@ Runner& running(Place place, const char* what) {
 }
 
 }  // namespace
-
-int positive_from_environment(const char* name, int otherwise) {
-    const char* value = std::getenv(name);
-    if (!value) return otherwise;
-    char* end = nullptr;
-    errno = 0;
-    const long number = std::strtol(value, &end, 10);
-    if (errno != 0 || end == value || *end != '\0' || number < 1 || number > 4096)
-        throw Error(std::string(name) + "=" + value + ": this must be a whole number from 1 to 4096");
-    return static_cast<int>(number);
-}
-
-int choice_from_environment(const char* name, const std::vector<std::string>& choices) {
-    const char* value = std::getenv(name);
-    if (!value) return 0;
-    const auto found = std::find(choices.begin(), choices.end(), value);
-    if (found != choices.end()) return static_cast<int>(found - choices.begin());
-    std::string known = choices[0];
-    for (std::size_t i = 1; i < choices.size(); i++) known += (i + 1 < choices.size() ? ", " : " or ") + choices[i];
-    throw Error(std::string(name) + "=" + value + ": this must be " + known);
-}
-
-int emulation_threads() {
-    static const int threads = positive_from_environment(
-        "CONVNET_EMULATION_THREADS", std::max(1, static_cast<int>(std::thread::hardware_concurrency())));
-    return threads;
-}
-
-bool emulation_poisons() {
-    static const bool poisons = choice_from_environment("CONVNET_EMULATION_POISON", {"0", "1"}) == 1;
-    return poisons;
-}
 
 void configure(dim3 grid, dim3 block, std::size_t shared, cudaStream_t stream, const char* file, int line) {
     configs.push_back({grid, block, shared, stream, {file, line}});

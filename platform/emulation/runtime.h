@@ -9,13 +9,12 @@
 
 #include <cstdarg>
 #include <cstddef>
-#include <stdexcept>
 #include <string>
 #include <type_traits>
-#include <vector>
 
 #include "include/emulation/api.h"
 #include "include/emulation/vector_types.h"
+#include "state.h"
 
 // __thread, unlike thread_local, needs no call to reach a variable of another file. All threads of a block see theirs
 // change at every barrier, so they cannot be const; a kernel must not write them.
@@ -27,13 +26,6 @@ constexpr int warpSize = 32;
 
 namespace convnet_emulation {
 
-// A kernel or launch that is wrong in itself: `FILE:LINE: message`, places being those of the original source. It
-// leaves the launch as an exception, on the thread that launched.
-class Error : public std::runtime_error {
-public:
-    using std::runtime_error::runtime_error;
-};
-
 struct Place {
     const char* file;
     int line;
@@ -42,19 +34,6 @@ struct Place {
 constexpr int max_threads_per_block = 1024;
 constexpr dim3 max_block{1024, 1024, 64};
 constexpr dim3 max_grid{2147483647, 65535, 65535};
-
-// OS threads that run blocks: the environment's CONVNET_EMULATION_THREADS, or as many as there are cores.
-int emulation_threads();
-
-// Whether memory starts as bytes of `poison`, NaN and -1, where nothing has been written: CONVNET_EMULATION_POISON.
-bool emulation_poisons();
-constexpr int poison = 0xff;
-
-// Which of `choices` the environment names; the first one where the variable is not set. Throws Error for anything else.
-int choice_from_environment(const char* name, const std::vector<std::string>& choices);
-
-// A positive integer from the environment; `otherwise` where it is not set. Throws Error for anything else.
-int positive_from_environment(const char* name, int otherwise);
 
 // Takes the <<<...>>> of a launch; the kernel that is called next on this thread runs with it.
 void configure(dim3 grid, dim3 block, std::size_t shared = 0, cudaStream_t stream = nullptr,

@@ -11,7 +11,7 @@
 #include <random>
 #include <vector>
 
-#include "runtime.h"
+#include "state.h"
 
 using Work = std::function<void()>;
 
@@ -59,12 +59,6 @@ std::vector<Stream*>& streams() {
     return *streams;
 }
 
-int current_device() {
-    int device = 0;
-    cudaGetDevice(&device);
-    return device;
-}
-
 Stream& default_stream(int device) {
     static auto* defaults = new std::map<int, Stream*>;
     Stream*& stream = (*defaults)[device];
@@ -76,7 +70,7 @@ bool is_default(cudaStream_t stream) {
     return stream == nullptr || stream == cudaStreamLegacy || stream == cudaStreamPerThread;
 }
 
-Stream& resolved(cudaStream_t stream) { return is_default(stream) ? default_stream(current_device()) : *stream; }
+Stream& resolved(cudaStream_t stream) { return is_default(stream) ? default_stream(caller().device) : *stream; }
 
 void do_next(Stream& stream) {
     const Work work = std::move(stream.pending.front());
@@ -158,7 +152,7 @@ using namespace convnet_emulation;
 
 cudaError_t cudaStreamCreateWithFlags(cudaStream_t* stream, unsigned int flags) {
     const Lock lock(mutex);
-    *stream = new Stream(current_device(), !(flags & cudaStreamNonBlocking));
+    *stream = new Stream(caller().device, !(flags & cudaStreamNonBlocking));
     streams().push_back(*stream);
     return cudaSuccess;
 }

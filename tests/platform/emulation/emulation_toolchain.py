@@ -39,9 +39,9 @@ class Toolchain:
         return self.flags is FLAVOURS["sanitized"]
 
     def build_runtime(self) -> None:
-        for part in ("api", "fiber", "runtime", "streams"):
-            done = gxx("-std=c++17", "-Wall", "-Wextra", "-Werror", *self.flags, "-c", EMULATION / f"{part}.cpp",
-                       "-o", self.folder / f"{part}.o")  # fmt: skip
+        for part in EMULATION.glob("*.cpp"):
+            done = gxx("-std=c++17", "-Wall", "-Wextra", "-Werror", *self.flags, "-c", part,
+                       "-o", self.folder / f"{part.stem}.o")  # fmt: skip
             assert done.returncode == 0, done.stderr
 
     def compile(self, source: Path, *, standard: str = "c++17") -> subprocess.CompletedProcess[str]:
