@@ -1,6 +1,7 @@
 # make demo, make test: each sets up all it needs in .venv and runs the main job, or the tests.
 PYTHON ?= python3
 FUZZ_SECONDS ?= 600
+FUZZ_OPTIONS ?=
 VENV := .venv
 BIN := $(VENV)/bin
 # What the installed package is compiled from; Python files are used in place.
@@ -30,11 +31,11 @@ cuda: $(VENV)/.built
 	@$(BIN)/pip install --quiet --no-build-isolation --editable ".[demo]" --config-settings=cmake.define.CONVNET_CUDA=ON \
 		$(if $(CUDA_ARCHITECTURES),--config-settings=cmake.define.CMAKE_CUDA_ARCHITECTURES="$(CUDA_ARCHITECTURES)")
 
-# Each for FUZZ_SECONDS; what was found is kept in build/fuzz and build/fuzz-pickles.
+# Each for FUZZ_SECONDS, with libFuzzer's FUZZ_OPTIONS; what was found is kept in build/fuzz and build/fuzz-pickles.
 fuzz: $(VENV)/.built $(VENV)/.test-tools
 	@$(BIN)/pip install --quiet atheris
-	@$(BIN)/python tests/fuzz/fuzz_layers.py $(FUZZ_SECONDS)
-	@$(BIN)/python tests/fuzz/fuzz_pickles.py $(FUZZ_SECONDS)
+	@$(BIN)/python tests/fuzz/fuzz_layers.py $(FUZZ_SECONDS) $(FUZZ_OPTIONS)
+	@$(BIN)/python tests/fuzz/fuzz_pickles.py $(FUZZ_SECONDS) $(FUZZ_OPTIONS)
 
 # Emulation, platform, stand-in tree and the CUDA device's kernels under AddressSanitizer and UndefinedBehaviorSanitizer;
 # what they find ends a test. All but the first are loaded by a Python that knows nothing of them, hence the preloaded

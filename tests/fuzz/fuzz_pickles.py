@@ -107,13 +107,13 @@ def write_dictionary(path: Path) -> None:
 
 
 def main(arguments: list[str]) -> None:
-    """Fuzz for the given number of seconds, or run the input in the given file."""
+    """Fuzz for the given number of seconds, with libFuzzer's options behind it, or run the input in the given file."""
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
     corpus = WORK / "corpus"
     write_seeds(corpus)
     write_dictionary(WORK / "words")
-    seconds = arguments[0] if arguments else "600"
-    run = [f"-max_total_time={seconds}", str(corpus)] if seconds.isdecimal() else [seconds]
+    seconds, *more = arguments or ["600"]
+    run = [f"-max_total_time={seconds}", *more, str(corpus)] if seconds.isdecimal() else [seconds]
     limits = ["-max_len=16384", "-len_control=0", "-timeout=20", "-rss_limit_mb=0"]
     options = [f"-artifact_prefix={WORK}/", f"-dict={WORK / 'words'}", *limits]
     with tempfile.TemporaryDirectory(dir="/dev/shm" if Path("/dev/shm").is_dir() else None) as folder:
