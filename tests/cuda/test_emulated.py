@@ -35,4 +35,7 @@ def test_what_a_gpu_is_tested_with(tests: str, run) -> None:
     done = run("pytest", "-x", "-rs", GPU, "-k", tests, "-p", "no:cacheprovider", CONVNET_TEST_CASES="4",
                CONVNET_WITNESS_MEMORY=str(2**30))  # fmt: skip
     assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-6000:]
-    assert not re.search("skip.*(GPU 0|NVIDIA|not built)", done.stdout, re.IGNORECASE), done.stdout
+    # Nothing is skipped but for a library that is not here, or knows no CUDA.
+    skipped = [line for line in done.stdout.splitlines() if line.startswith("SKIPPED")]
+    assert all("could not import" in line or "PyTorch has no CUDA" in line for line in skipped), done.stdout
+    assert re.search(r"\d+ passed", done.stdout), done.stdout

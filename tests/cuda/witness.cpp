@@ -1,5 +1,5 @@
-// Stands between the emulated CUDA device and the emulation's runtime calls (the linker's --wrap): counts them, and makes
-// them fail on request.
+// Stands between the emulated CUDA device and the emulation's runtime calls (the linker's --wrap): counts them, and
+// makes them fail on request.
 //
 //   CONVNET_WITNESS_FAIL=CALL:N:CODE   the N-th CALL and all later ones return an error, a CUDA error code. 700 and 719
 //                                      are sticky, as on a GPU: every other call returns them from then on, too

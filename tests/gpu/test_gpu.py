@@ -27,6 +27,7 @@ CASES = int(os.environ.get("CONVNET_TEST_CASES", 128))
 TF32 = ["--tolerance-activations=1e-2", "--tolerance-gradients=3e-2", "--tolerance-weights=1e-2"]
 NETS = {
     "digits": ["--data-provider=digits"],
+    "fashion": ["--data-provider=dummy-labeled-784"],
     "gradcheck": ["--data-provider=dummy-lr-192", "--num-gpus=3", "--gpu=0,0,0"],
     "cifar-quick": ["--data-provider=dummy-labeled-3072"],
     "cifar-conv-local": ["--data-provider=dummy-labeled-1728"],
